@@ -1,0 +1,67 @@
+#!/usr/bin/python
+# Copyright: (c) sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: checkup
+short_description: Run many kinds of check in one call
+version_added: 0.1.0
+description:
+  - Each option is a kind of check and takes what the module of that kind takes, without its O(budget) and O(fail_on).
+  - All targets of all kinds are measured in one remote call, side by side.
+author: [sre.runbooks contributors (@sre-runbooks)]
+extends_documentation_fragment:
+  - sre.runbooks._check
+options:
+  mount:
+    description: See M(sre.runbooks.mount_check).
+    type: dict
+"""
+
+EXAMPLES = r"""
+- name: Check the host
+  sre.runbooks.checkup:
+    mount:
+      targets: [{path: /}, {path: /var}]
+      space: {warning: 80, critical: 90}
+    file:
+      targets: [{pattern: /var/backups/*.sql.gz}]
+      age: {warning: 26, critical: 50}
+"""
+
+RETURN = r"""
+status:
+  description: The worst status of all checks.
+  returned: always
+  type: str
+  sample: ok
+checks:
+  description: One record for each judged value, in the order in which they were asked for.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+import importlib
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._door import run_many
+
+if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call loads only the kinds it asks for
+    from ansible_collections.sre.runbooks.plugins.module_utils._checks import (  # noqa: F401
+        mount,
+    )
+
+CHECKS = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
+KINDS = ("mount",)
+
+
+def main() -> None:
+    run_many(KINDS, lambda kind: importlib.import_module(f"{CHECKS}.{kind}"))
+
+
+if __name__ == "__main__":
+    main()
