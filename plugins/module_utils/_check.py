@@ -46,7 +46,7 @@ def at_least(status: str, threshold: str) -> bool:
 
 
 def number(value: float) -> str:
-    """A number as people write it: ``3``, ``0.25``, ``1234``; four significant digits, everyday sizes without exponent."""
+    """A number as people write it: ``3``, ``0.25``, ``1234``; four significant digits."""
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

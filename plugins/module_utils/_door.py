@@ -153,7 +153,8 @@ def measure_target(job: Job) -> None:
     When a target cannot be measured, the first check that is missing says why; the others are skipped and name it,
     so that one dead target is one line.
     """
-    kind, missing, problem = job.kind, list(job.kind.CHECKS), None
+    kind, missing = job.kind, list(job.kind.CHECKS)
+    problem: tuple[str, dict[str, t.Any]] | None = None
     try:
         if job.expandable and hasattr(kind, "expand"):
             concrete = kind.expand(job.target)

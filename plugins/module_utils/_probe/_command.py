@@ -19,7 +19,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasu
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a command answered. Bytes that are not UTF-8 are kept as ``\\xNN``, so that nothing is lost and nothing breaks."""
+    r"""What a command answered. Bytes that are not UTF-8 are kept as ``\xNN``: nothing is lost and nothing breaks."""
 
     rc: int
     stdout: str

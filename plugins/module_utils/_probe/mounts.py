@@ -61,7 +61,7 @@ def mounts(path: str = "/proc/self/mountinfo") -> list[Mount]:
             rows = [line.rstrip("\n").split(" - ", 1) for line in lines]
     except OSError as exc:
         raise Unmeasurable(f"{path}: {exc.strerror}") from exc
-    found = {}
+    found: dict[str, Mount] = {}
     for left, right in rows:
         _, _, device, _, point, options, *_ = left.split(" ")
         fs_type, source, super_options = right.split(" ", 2)

@@ -24,7 +24,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """One healthy file system; a test changes what it is about."""
     facts: dict[str, Any] = {"mount": DATA, "usage": HALF, "planned": False}
     monkeypatch.setattr(kind.probe, "mounts", lambda: [facts["mount"]])
-    monkeypatch.setattr(kind.probe, "real_mounts", lambda every: list(every))
+    monkeypatch.setattr(kind.probe, "real_mounts", list)
     monkeypatch.setattr(kind.probe, "mount_of", lambda _path, _every: facts["mount"])
     monkeypatch.setattr(kind.probe, "usage", lambda _mount, _timeout: facts["usage"])
     monkeypatch.setattr(kind.probe, "read_only_by_plan", lambda _path: facts["planned"])
