@@ -6,12 +6,15 @@ SHELL := /bin/bash
 PYTHON ?=
 VENV ?= $(CURDIR)/.venv$(addprefix -,$(notdir $(PYTHON)))
 LINK := collections/ansible_collections/sre/runbooks
+SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 
 # Absolute, so that they hold in whatever directory a tool runs a playbook.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
-export PATH := $(VENV)/bin:$(PATH)
+# moto_server, which stands in for S3, comes from a venv of its own.
+MOTO := $(CURDIR)/.venv-moto
+export PATH := $(VENV)/bin:$(PATH):$(MOTO)/bin
 
-.PHONY: help daily setup runtime lint unit integration sanity build lock clean
+.PHONY: help daily runtime setup system test lint sanity unit oldest integration molecule bench build lock clean
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
@@ -24,6 +27,16 @@ runtime: ## install what running playbooks takes
 setup: ## install what working on the collection takes
 	@tools/setup.sh $(VENV) requirements-dev.txt $(PYTHON)
 
+system: ## install the Debian packages that tests need
+	@tools/system.sh tools/system-packages.txt
+
+# One after the other, the slow one last; the first that fails ends it.
+test: ## everything that a change has to pass
+	@for stage in system setup lint sanity unit oldest integration molecule; do \
+	  printf '\n== %s: %s\n' $$stage "$$(sed -n "s/^$$stage:.*## //p" $(MAKEFILE_LIST))"; \
+	  $(MAKE) --no-print-directory $$stage || exit; \
+	done
+
 lint: setup ## formatting, types, documentation, YAML
 	ruff check .
 	ruff format --check .
@@ -35,22 +48,44 @@ lint: setup ## formatting, types, documentation, YAML
 	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=dependent .
 	antsibull-changelog lint
 
+sanity: setup ## what ansible-test sanity demands of a collection
+	python tools/collection_test.py sanity
+
 unit: setup ## tests without services
 	pytest tests/unit
 
-integration: setup ## tests against real services, started by the tests themselves
+# Debian 12 has nothing newer; where the default is newer, this is the proof that both do.
+oldest: setup ## the unit tests once more, on the oldest Python and ansible-core
+	@if python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+	  echo 'the default is the oldest already'; \
+	elif tools/python.sh 3.11; then \
+	  $(MAKE) --no-print-directory unit PYTHON=3.11; \
+	else \
+	  echo 'NOT TRIED: ansible-core 2.19 takes Python 3.11'; \
+	fi
+
+integration: setup system ## tests against real services, started by the tests themselves
+	@tools/setup.sh $(MOTO) requirements-s3-test.txt
 	pytest tests/integration
 
-sanity: setup ## what ansible-test sanity demands of a collection
-	python tools/collection_test.py sanity
+# Scenarios are independent: two at a time, each one's output in one piece.
+molecule: ## real services under systemd in containers, broken on purpose and healed
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target $(addprefix molecule-,$(SCENARIOS))
+
+molecule-%: setup system
+	@tools/molecule.sh $* test --no-command-borders
+
+bench: setup ## measure against other ways of doing the same
+	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; python "$$script" || exit; done
 
 build: setup ## the collection as an archive, in build/
 	ansible-galaxy collection build --force --output-path build
 
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: setup ## write the lock files anew
-	$(COMPILE) -o requirements.txt
-	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --group s3-test -o requirements-s3-test.txt
 
 clean: ## remove what the targets here made, virtual environments included
 	rm -rf build .venv* .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache
