@@ -22,6 +22,10 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Check every file system
+  sre.runbooks.checkup:
+    mount: {}
+
 - name: Check the host
   sre.runbooks.checkup:
     mount:

@@ -12,6 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check
 from ansible_collections.sre.runbooks.plugins.module_utils._door import measure_all, options, plan
+from ansible_collections.sre.runbooks.tests.unit.proof import note
 
 
 def checks_of(kind: Any, **given: Any) -> list[Check]:
@@ -19,7 +20,9 @@ def checks_of(kind: Any, **given: Any) -> list[Check]:
     validated = ArgumentSpecValidator(options(kind)).validate(given)
     if validated.error_messages:
         raise BadOption("; ".join(validated.error_messages))
-    return measure_all(plan(kind, validated.validated_parameters), budget=60)
+    checks = measure_all(plan(kind, validated.validated_parameters), budget=60)
+    note(checks)
+    return checks
 
 
 def statuses(checks: list[Check]) -> dict[str, str]:
