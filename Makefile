@@ -14,7 +14,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 MOTO := $(CURDIR)/.venv-moto
 export PATH := $(VENV)/bin:$(PATH):$(MOTO)/bin
 
-.PHONY: help daily runtime setup system test lint sanity unit oldest integration molecule bench build lock clean
+.PHONY: help daily runtime setup system test lint sanity unit oldest integration molecule bench build ee lock clean
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
@@ -79,7 +79,14 @@ bench: setup ## measure against other ways of doing the same
 	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; python "$$script" || exit; done
 
 build: setup ## the collection as an archive, in build/
+	@rm -f build/sre-runbooks-*.tar.gz
 	ansible-galaxy collection build --force --output-path build
+
+# EE_ARGS goes to podman build: a proxy's certificate, for instance.
+ee: build system ## the controller as an image for AWX and ansible-runner, localhost/sre-runbooks
+	tools/with_podman.sh molecule/image/build.sh plain
+	cp build/sre-runbooks-*.tar.gz build/collection.tar.gz
+	tools/with_podman.sh ansible-builder build -v 3 --container-runtime podman --squash off --context build/ee $(if $(EE_ARGS),--extra-build-cli-args='$(EE_ARGS)')
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: setup ## write the lock files anew

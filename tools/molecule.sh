@@ -13,11 +13,5 @@ export MOLECULE_GLOB='molecule/*/molecule.yml'
 # Molecule's own choice depends on the name of the checkout alone, so that two checkouts would share it.
 export MOLECULE_EPHEMERAL_DIRECTORY=$root/build/molecule/$scenario
 
-# Beside cgroups v1, or as a root that may not raise its limits (inside a container), podman's defaults start nothing.
-if [ "$(stat --file-system --format %T /sys/fs/cgroup)" != cgroup2fs ] ||
-  { [ "$(id -u)" -eq 0 ] && ! (ulimit -Hn 1048576) 2>/dev/null; }; then
-  export CONTAINERS_CONF=$root/containers.conf
-fi
-
 cd "$root"
-exec molecule "$command" --scenario-name "$scenario" "$@"
+exec tools/with_podman.sh molecule "$command" --scenario-name "$scenario" "$@"
