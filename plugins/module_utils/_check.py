@@ -23,8 +23,8 @@ STATUSES = ("skipped", "ok", "warning", "unknown", "critical")
 UNLIMITED = "never"
 """What an operator writes to switch a default limit off."""
 
-_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-_LIMIT = re.compile(rf"(?P<low>{_NUMBER})?(?P<range>\.\.)?(?P<high>{_NUMBER})?")
+_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
+_LIMIT = re.compile(rf"(?P<only>{_NUMBER})|(?P<low>{_NUMBER})?\.\.(?P<high>{_NUMBER})?")
 
 
 class BadOption(ValueError):
@@ -47,7 +47,7 @@ def at_least(status: str, threshold: str) -> bool:
 
 def number(value: float) -> str:
     """A number as people write it: ``3``, ``0.25``, ``1234``; four significant digits."""
-    if value == int(value) and abs(value) < 1e15:
+    if abs(value) < 1e15 and value == int(value):
         return str(int(value))
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
@@ -85,10 +85,10 @@ def interval(text: str | None, worse: str) -> tuple[float, float]:
     if text is None:
         return -math.inf, math.inf
     found = _LIMIT.fullmatch(text.strip())
-    low, dots, high = found.group("low", "range", "high") if found else (None, None, None)
-    if low and not dots and not high:
-        low, high = (None, low) if worse == "higher" else (low, None)
-    elif not dots or not (low or high):
+    only, low, high = found.group("only", "low", "high") if found else (None, None, None)
+    if only:
+        low, high = (None, only) if worse == "higher" else (only, None)
+    elif not (low or high):
         hint = "; ranges are written low..high" if ":" in text or "-" in text[1:] else ""
         raise BadOption(f"{text!r} is neither a number nor low..high{hint}")
     bounds = float(low) if low else -math.inf, float(high) if high else math.inf
@@ -119,7 +119,7 @@ class LimitsSpec(t.Dict[str, t.Any]):
                 hint = ". YAML reads 10:20 as 620: write 10..20" if any(bound >= 60 for bound in finite) else ""
                 raise BadOption(f"{level}: {text} is outside of what can occur, {least} to {most} {self.unit}{hint}")
         (low, high), (critical_low, critical_high) = bounds["warning"], bounds["critical"]
-        if low < critical_low or high > critical_high:
+        if texts["warning"] is not None and (low < critical_low or high > critical_high):
             raise BadOption(
                 f"warning {texts['warning']} is beyond critical {texts['critical']}: it would never be seen"
             )
