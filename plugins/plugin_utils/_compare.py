@@ -34,6 +34,9 @@ from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Key, R
 
 FINE = ("ok", "skipped")
 
+ONLY_FINDINGS = ("run.", "attestation.")
+"""Checks of the controller, which report only what is not fine: without a record they are fine again."""
+
 TOLD = ("new", "worse", "recovered", "missing")
 """The changes that somebody is told about."""
 
@@ -97,8 +100,7 @@ def _gone(
         host, check, target = key
         if key in present or record["status"] == "skipped":
             continue
-        if check.startswith("run."):
-            # Found by the run itself, which is silent about what is fine.
+        if check.startswith(ONLY_FINDINGS):
             if record["status"] != "ok" and host not in lost:
                 again = make(Check(check, target, "ok", "not found any more"), host, at)
                 gone.append({**again, "change": "recovered", "previous": record["status"], "since": None})

@@ -24,7 +24,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import STATUSES
-from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Key, Record, identity, iso, moment
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import (
+    Key,
+    Record,
+    Sample,
+    identity,
+    iso,
+    moment,
+)
 
 CONNECT_SECONDS = 5
 """How long a database may take to answer the call; the run reports without it afterwards."""
@@ -41,15 +48,6 @@ class HistoryUnavailable(Exception):
 
 class NoHistory(HistoryUnavailable):
     """Nothing has been saved here yet: no run has ended, or only the place is wrong."""
-
-
-class Sample(t.NamedTuple):
-    """What one run found, seen from its series."""
-
-    at: dt.datetime
-    value: float | None
-    status: str
-    unit: str
 
 
 class _Moment(sa.types.TypeDecorator[dt.datetime]):
@@ -323,8 +321,8 @@ class History:
     def _read_samples(self, query: sa.Select[t.Any]) -> dict[Key, list[Sample]]:
         found: dict[Key, list[Sample]] = collections.defaultdict(list)
         with self._transaction() as connection:
-            for host, check, target, *sample in connection.execute(query):
-                found[host, check, target].append(Sample(*sample))
+            for host, check, target, at, *sample in connection.execute(query):
+                found[host, check, target].append(Sample(iso(at), *sample))
         return {key: sorted(samples, key=lambda sample: sample.at) for key, samples in found.items()}
 
     # Attestations

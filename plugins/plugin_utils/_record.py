@@ -21,6 +21,15 @@ Key = tuple[str, str, str]
 """Host, check id and target: what stays the same from run to run."""
 
 
+class Sample(t.NamedTuple):
+    """What one run found, seen from its series. ``at`` is ISO 8601, in UTC."""
+
+    at: str
+    value: float | None
+    status: str
+    unit: str = ""
+
+
 def identity(record: t.Mapping[str, t.Any]) -> Key:
     return record["host"], record["id"], record["target"]
 

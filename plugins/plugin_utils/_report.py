@@ -17,6 +17,7 @@ import fnmatch
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import STATUSES, Check, at_least, worst
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Sample
 
 if t.TYPE_CHECKING:
     from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import (  # type: ignore[import-untyped,unused-ignore]
@@ -32,14 +33,6 @@ CHANGES = ("new", "worse", "missing", "recovered", "better", "still")
 
 STATES = ("measured", "done", "not_applicable", "pending", "overdue", "refused", "not_run")
 """What can become of a step. ``pending`` and ``overdue`` wait for a person, ``not_run`` is nobody's success."""
-
-
-class Sample(t.NamedTuple):
-    """One point of a trend: when (ISO 8601), the judged value, its status."""
-
-    at: str
-    value: float | None
-    status: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,11 +17,8 @@ import fnmatch
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check
+from ansible_collections.sre.runbooks.plugins.plugin_utils._compare import FINE
 from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record, make
-
-FINE = ("ok", "skipped")
-
-CHECKS = {"run.waiver": "Every waiver is in force and is needed."}
 
 _REQUIRED = ("check", "reason", "owner", "until")
 _OPTIONAL = ("host", "target")
@@ -124,5 +121,5 @@ def _finding(
         return Check("run.waiver", waiver.name, "warning", summary, detail=waiver.shown)
     if not matching:
         summary = f"matches no check of this run{f', and expired on {waiver.until}' if expired else ''}"
-        return Check.skipped("run.waiver", waiver.name, summary, **waiver.shown)
+        return Check("run.waiver", waiver.name, "skipped", summary, detail=waiver.shown)
     return None
