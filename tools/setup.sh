@@ -19,8 +19,8 @@ install() {
     echo "setup: $* is missing; as root on a Debian system: apt-get install $*" >&2
     exit 1
   fi
-  apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 python=$("$tools/python.sh" "$wanted") || {
