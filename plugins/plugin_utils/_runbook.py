@@ -153,14 +153,15 @@ def _occasion(name: str, data: dict[str, t.Any], whole: t.Any, source: Source) -
 
 def _say(error: jsonschema.ValidationError) -> str:
     """What is wrong, in words of the runbook."""
+    schema, instance = t.cast("tuple[dict[str, t.Any], t.Any]", (error.schema, error.instance))
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = min(set(error.instance) - set(known))
+        known = list(schema["properties"])
+        unknown = min(set(instance) - set(known))
         return f"unknown key {unknown}{_meant(unknown, known)}"
     if error.validator == "required":
         return "the key " + error.message.split("'")[1] + " is missing"
     if error.validator == "pattern":
-        return f"{error.instance!r}: {error.schema.get('description', error.message)}"
+        return f"{error.instance!r}: {schema.get('description', error.message)}"
     return str(error.message)
 
 
