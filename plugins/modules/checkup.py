@@ -16,6 +16,9 @@ author: [sre.runbooks contributors (@sre-runbooks)]
 extends_documentation_fragment:
   - sre.runbooks._check
 options:
+  file:
+    description: See M(sre.runbooks.file_check).
+    type: dict
   mount:
     description: See M(sre.runbooks.mount_check).
     type: dict
@@ -56,11 +59,12 @@ from ansible_collections.sre.runbooks.plugins.module_utils._door import run_many
 
 if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call loads only the kinds it asks for
     from ansible_collections.sre.runbooks.plugins.module_utils._checks import (  # noqa: F401
+        file,
         mount,
     )
 
 CHECKS = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
-KINDS = ("mount",)
+KINDS = ("file", "mount")
 
 
 def main() -> None:
