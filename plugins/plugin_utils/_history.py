@@ -150,7 +150,7 @@ class History:
 
     def __init__(self, where: str, *, write: bool = True) -> None:
         url = _url(where)
-        self.place = url.set(password=None, query={}).render_as_string()
+        self.place = _place(url)
         """The address as it may be shown to anybody."""
         self._secrets = [secret for secret in (url.password, url.query.get("password")) if secret]
         self._write = write
@@ -435,6 +435,12 @@ def _url(where: str) -> sa.URL:
     raise HistoryUnavailable(f"history is kept in sqlite or postgresql, not in {url.drivername}")
 
 
+def _place(url: sa.URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
+
+
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
@@ -467,7 +473,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def _open_postgresql(connection: t.Any, _record: object) -> None:
     connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
-    connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    connection.execute(f"SET lock_timeout = '{BUSY_SECONDS * 1000:g}ms'")
     connection.commit()
 
 
