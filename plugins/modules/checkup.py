@@ -22,6 +22,15 @@ options:
   mount:
     description: See M(sre.runbooks.mount_check).
     type: dict
+  process:
+    description: See M(sre.runbooks.process_check).
+    type: dict
+  service:
+    description: See M(sre.runbooks.service_check).
+    type: dict
+  system:
+    description: See M(sre.runbooks.system_check).
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -61,10 +70,13 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
     from ansible_collections.sre.runbooks.plugins.module_utils._checks import (  # noqa: F401
         file,
         mount,
+        process,
+        service,
+        system,
     )
 
 CHECKS = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
-KINDS = ("file", "mount")
+KINDS = ("file", "mount", "process", "service", "system")
 
 
 def main() -> None:
