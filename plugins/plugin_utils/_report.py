@@ -17,16 +17,10 @@ import fnmatch
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import STATUSES, Check, at_least, worst
-from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Sample
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Key, Record, Sample, identity, iso, moment
 
 if t.TYPE_CHECKING:
-    from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import (  # type: ignore[import-untyped,unused-ignore]
-        Occasion,
-        Step,
-    )
-
-Record = dict[str, t.Any]
-"""A line of the journal after comparison: a check, host and so on, and ``change``, ``previous``, ``waiver``."""
+    from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import Occasion, Step
 
 CHANGES = ("new", "worse", "missing", "recovered", "better", "still")
 """What can have become of a check since the previous run, in the order in which people want to know."""
@@ -89,7 +83,7 @@ class Report:
     rest: tuple[Record, ...]
     changes: t.Mapping[str, tuple[Record, ...]]
     people: tuple[Errand, ...]
-    trends: t.Mapping[tuple[str, str, str], t.Sequence[Sample]]
+    trends: t.Mapping[Key, t.Sequence[Sample]]
     promises: t.Mapping[str, str]
     pages: str
     previous: t.Mapping[str, t.Any] | None
@@ -114,12 +108,7 @@ class Report:
         return f"{self.pages.rstrip('/')}/{check_id}.md" if self.pages else ""
 
     def trend(self, record: Record) -> t.Sequence[Sample]:
-        return self.trends.get(key(record), ())
-
-
-def key(record: Record) -> tuple[str, str, str]:
-    """The identity of a check in history."""
-    return record["host"], record["id"], record["target"]
+        return self.trends.get(identity(record), ())
 
 
 def standing(record: Record) -> str:
@@ -139,7 +128,7 @@ def build(
     occasion: Occasion | None = None,
     timezone: str = "UTC",
     attestations: t.Mapping[str, t.Mapping[str, t.Any]] | None = None,
-    trends: t.Mapping[tuple[str, str, str], t.Sequence[Sample]] | None = None,
+    trends: t.Mapping[Key, t.Sequence[Sample]] | None = None,
     promises: t.Mapping[str, str] | None = None,
     pages: str = "",
     on_call: str = "",
@@ -195,59 +184,50 @@ def lay_out(
     if occasion is None:
         return ()
     at = now or run.get("ended") or run["started"]
-    return tuple(_step(step, occasion.owner, records, run, attestations.get(step.id), at) for step in occasion.steps)
+    return tuple(_step(step, occasion, records, run, attestations.get(step.id), at) for step in occasion.steps)
 
 
 def unaccounted(steps: t.Iterable[StepResult]) -> list[Check]:
-    """The findings ``run.step``: steps that nothing in the run accounts for, and people who are late.
+    """The findings ``run.step``: steps to which nothing in the run answers.
 
-    A step that another finding of the run explains (what it needs was not reachable) brings no second one.
+    A step that another finding of the run explains (what it needs was out of reach) brings no second one.
     """
-    return [
-        Check("run.step", step.id, "warning" if step.state == "overdue" else "unknown", f"{step.title}: {step.reason}")
-        for step in steps
-        if step.state == "overdue" or step.silent
-    ]
+    return [Check.unknown("run.step", step.id, f"{step.title}: {step.reason}") for step in steps if step.silent]
 
 
 def _step(
     step: Step,
-    owner: str,
+    occasion: Occasion,
     records: t.Sequence[Record],
     run: t.Mapping[str, t.Any],
     attestation: t.Mapping[str, t.Any] | None,
     now: str,
 ) -> StepResult:
-    found = StepResult(step.id, step.title, "", "skipped", owner=step.owner or owner)
-    own = tuple(record for record in records if record["id"] == "run.step" and record["target"] == step.id)
+    about = ("run.step", step.id), ("attestation.done", f"{occasion.id}/{step.id}")
+    own = tuple(record for record in records if (record["id"], record["target"]) in about)
+    found = StepResult(step.id, step.title, "", "skipped", owner=step.owner or occasion.owner, records=own)
     if step.refused:
-        return dataclasses.replace(found, state="refused", reason=step.refused, records=own)
+        return dataclasses.replace(found, state="refused", reason=step.refused)
     if step.attest:
-        return dataclasses.replace(_attested(found, step, run, attestation, now), records=own)
-    return _measured(found, step, records, own, limited=bool(run.get("limited")))
+        due = moment(str(run["started"])) + dt.timedelta(seconds=step.due)
+        return _attested(dataclasses.replace(found, due=iso(due)), attestation, late=moment(now) > due)
+    return _measured(found, step, records, limited=bool(run.get("limited")))
 
 
-def _attested(
-    found: StepResult,
-    step: Step,
-    run: t.Mapping[str, t.Any],
-    attestation: t.Mapping[str, t.Any] | None,
-    now: str,
-) -> StepResult:
-    due = _time(str(run["started"])) + dt.timedelta(seconds=step.due)
-    found = dataclasses.replace(found, attestation=attestation, due=due.isoformat())
+def _attested(found: StepResult, attestation: t.Mapping[str, t.Any] | None, *, late: bool) -> StepResult:
     if attestation:
         state = str(attestation.get("state", "done"))
         status = "ok" if state == "done" else "skipped"
-        return dataclasses.replace(found, state=state, status=status, reason=str(attestation.get("note") or ""))
-    if _time(now) > due:
-        return dataclasses.replace(found, state="overdue", status="warning", reason="nobody has attested it in time")
-    return dataclasses.replace(found, state="pending", reason="waits for a person")
+        reason = str(attestation.get("note") or "")
+        return dataclasses.replace(found, state=state, status=status, reason=reason, attestation=attestation)
+    missed = [record for record in found.records if at_least(record["status"], "warning")]
+    if missed or late:
+        reason = missed[0]["summary"] if missed else "nobody has attested it in time"
+        return dataclasses.replace(found, state="overdue", status="warning", reason=reason)
+    return dataclasses.replace(found, state="pending")
 
 
-def _measured(
-    found: StepResult, step: Step, records: t.Sequence[Record], own: tuple[Record, ...], *, limited: bool
-) -> StepResult:
+def _measured(found: StepResult, step: Step, records: t.Sequence[Record], *, limited: bool) -> StepResult:
     mine = [record for record in records if any(matches(pattern, record) for pattern in step.checks)]
     reported = [record for record in mine if record.get("change") != "missing"]
     silent = tuple(pattern for pattern in step.checks if not any(matches(pattern, record) for record in reported))
@@ -266,8 +246,8 @@ def _measured(
     return dataclasses.replace(
         found,
         state=state,
-        status=worst(blind + [record["status"] for record in (*own, *mine) if not record.get("waiver")]),
-        records=(*own, *mine),
+        status=worst(blind + [record["status"] for record in (*found.records, *mine) if not record.get("waiver")]),
+        records=(*found.records, *mine),
         reason=reason,
         silent=() if limited else silent,
     )
@@ -321,16 +301,10 @@ def _errands(steps: t.Iterable[StepResult], rest: t.Sequence[Record], owner: str
     for check_id in dict.fromkeys(record["id"] for record in findings):
         same = [record for record in findings if record["id"] == check_id]
         who = (on_call if same[0]["status"] == "critical" else "") or owner
-        errands.append(Errand(who, f"{check_id}: {_first(same)}", same[0]["status"], check=check_id))
+        errands.append(Errand(who, _first(same), same[0]["status"], check=check_id))
     return tuple(sorted(errands, key=lambda errand: -STATUSES.index(errand.status)))
 
 
 def _first(records: t.Sequence[Record]) -> str:
     first, more = records[0], len(records) - 1
     return f"{first['summary']} ({first['host']}{f', and {more} more' if more else ''})"
-
-
-def _time(text: str) -> dt.datetime:
-    """ISO 8601 with a zone; UTC where none is given."""
-    at = dt.datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.plugin_utils._report import Record, Report, build
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record
+from ansible_collections.sre.runbooks.plugins.plugin_utils._report import Report, build
 
 RUN: dict[str, t.Any] = {
     "id": "20251121T040000Z-morning-4f2a1c",
