@@ -30,12 +30,14 @@ setup: ## install what working on the collection takes
 system: ## install the Debian packages that tests need
 	@tools/system.sh tools/system-packages.txt
 
-# One after the other, the slow one last; the first that fails ends it.
-test: ## everything that a change has to pass
-	@for stage in system setup lint sanity unit oldest integration molecule; do \
+# One after the other, the slow one last; all of them, so that one run shows everything that is wrong.
+test: system setup ## everything that a change has to pass
+	@failed=; \
+	for stage in lint sanity unit oldest integration molecule; do \
 	  printf '\n== %s: %s\n' $$stage "$$(sed -n "s/^$$stage:.*## //p" $(MAKEFILE_LIST))"; \
-	  $(MAKE) --no-print-directory $$stage || exit; \
-	done
+	  $(MAKE) --no-print-directory $$stage || failed="$$failed $$stage"; \
+	done; \
+	[ -z "$$failed" ] || { printf '\n== failed:%s\n' "$$failed"; exit 1; }
 
 lint: setup ## formatting, types, documentation, YAML
 	ruff check .
