@@ -19,6 +19,12 @@ options:
   file:
     description: See M(sre.runbooks.file_check).
     type: dict
+  http:
+    description: See M(sre.runbooks.http_check).
+    type: dict
+  metric:
+    description: See M(sre.runbooks.metric_check).
+    type: dict
   mount:
     description: See M(sre.runbooks.mount_check).
     type: dict
@@ -69,6 +75,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._door import run_many
 if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call loads only the kinds it asks for
     from ansible_collections.sre.runbooks.plugins.module_utils._checks import (  # noqa: F401
         file,
+        http,
+        metric,
         mount,
         process,
         service,
@@ -76,7 +84,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
     )
 
 CHECKS = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
-KINDS = ("file", "mount", "process", "service", "system")
+KINDS = ("file", "http", "metric", "mount", "process", "service", "system")
 
 
 def main() -> None:
