@@ -19,6 +19,9 @@ options:
   file:
     description: See M(sre.runbooks.file_check).
     type: dict
+  goss:
+    description: See M(sre.runbooks.goss_check).
+    type: dict
   http:
     description: See M(sre.runbooks.http_check).
     type: dict
@@ -27,6 +30,9 @@ options:
     type: dict
   mount:
     description: See M(sre.runbooks.mount_check).
+    type: dict
+  plugin:
+    description: See M(sre.runbooks.plugin_check).
     type: dict
   process:
     description: See M(sre.runbooks.process_check).
@@ -75,16 +81,28 @@ from ansible_collections.sre.runbooks.plugins.module_utils._door import run_many
 if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call loads only the kinds it asks for
     from ansible_collections.sre.runbooks.plugins.module_utils._checks import (  # noqa: F401
         file,
+        goss,
         http,
         metric,
         mount,
+        plugin,
         process,
         service,
         system,
     )
 
 CHECKS = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
-KINDS = ("file", "http", "metric", "mount", "process", "service", "system")
+KINDS = (
+    "file",
+    "goss",
+    "http",
+    "metric",
+    "mount",
+    "plugin",
+    "process",
+    "service",
+    "system",
+)
 
 
 def main() -> None:

@@ -173,12 +173,14 @@ checks:
       seconds: 0.001
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._checks import file
+from ansible_collections.sre.runbooks.plugins.module_utils._checks import (
+    file as kind,
+)
 from ansible_collections.sre.runbooks.plugins.module_utils._door import run
 
 
 def main() -> None:
-    run(file)
+    run(kind)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import dataclasses
 import os
 import signal
@@ -44,19 +46,40 @@ def command(
             start_new_session=True,
         )
     except FileNotFoundError:
-        raise Unmeasurable(f"{argv[0]} is not installed") from None
+        reason = "cannot be started: its interpreter is missing" if os.path.exists(argv[0]) else "is not installed"
+        raise Unmeasurable(f"{argv[0]} {reason}") from None
     except OSError as exc:
         raise Unmeasurable(f"{argv[0]} cannot be started: {exc.strerror}") from exc
+    _running.add(process)
     try:
         out, err = process.communicate(stdin.encode() if isinstance(stdin, str) else stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
+        _kill(process)
         raise Unmeasurable(f"{argv[0]} gave no answer within {timeout:g} s") from None
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.stdout and process.stdout.close()
-            process.stderr and process.stderr.close()
+        _running.discard(process)
     return Answer(process.returncode, text(out), text(err))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it has started and that may hold its output open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel, it dies when that lets it go
+        process.wait(1)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        with contextlib.suppress(OSError):
+            pipe and pipe.close()
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+@atexit.register
+def _leave_nothing_behind() -> None:
+    """A check that was given up has left its thread behind, and its command with it."""
+    for process in list(_running):
+        _kill(process)
 
 
 def text(raw: bytes) -> str:
