@@ -155,7 +155,9 @@ class Client:
         """The text without the secrets of this target and what else looks like one, bounded."""
         options, login = self.options, self.options["login"] or {}
         secrets = [options["password"], login.get("password"), *options["secret_parameters"].values()]
-        secrets += [part for value in options["secret_headers"].values() for part in (str(value), *str(value).split())]
+        secrets += [
+            part for value in options["secret_headers"].values() for part in (str(value), *str(value).split()[-1:])
+        ]
         for secret in sorted((str(secret) for secret in secrets if secret), key=len, reverse=True):
             for form in {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret)}:
                 text = text.replace(form, HIDDEN) if len(form) > 2 else text
@@ -261,7 +263,7 @@ class Client:
             body=content,
             complete=complete,
             peer=peer,
-            location=urllib.parse.urljoin(url, _utf8(location)) if location else None,
+            location=_join(url, location) if location else None,
             certificates=certificates,
         )
 
@@ -603,9 +605,13 @@ def _path(url: str) -> str:
     return urllib.parse.urlsplit(url).path.rstrip("/")
 
 
-def _utf8(header: str) -> str:
-    """http.client reads headers as Latin-1; what servers mean by a byte above 127 is UTF-8."""
-    return header.encode("latin-1").decode("utf-8", "replace")
+def _join(url: str, location: str) -> str:
+    """Where a redirect leads. http.client reads headers as Latin-1; what servers mean by a byte above 127 is UTF-8."""
+    to = location.encode("latin-1").decode("utf-8", "replace")
+    try:
+        return urllib.parse.urljoin(url, to)
+    except ValueError:
+        raise NoAnswer(f"leads to what is no web page: {to[:200]}") from None
 
 
 def _with_parameters(url: str, parameters: t.Mapping[str, t.Any]) -> str:
