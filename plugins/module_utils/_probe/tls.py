@@ -130,8 +130,8 @@ def _no_handshake(answer: Answer, starttls: str | None) -> str:
     """Why there was no handshake, as a person would say it."""
     found = _OPENSSL_ERROR.search(answer.stderr)
     reason = found.group("reason") if found else ""
-    if starttls and "STARTTLS" in answer.stderr:
-        return f"the server does not offer STARTTLS ({starttls})"
+    if starttls and ("STARTTLS" in answer.stderr or not found):
+        return f"the server does not offer TLS within {starttls}, or hung up instead"
     if found and "BIO_lookup" in found.group(0):
         return f"the name does not resolve: {found.group('more')}"
     if reason in ("wrong version number", "packet length too long", "record layer failure", "http request"):

@@ -115,7 +115,6 @@ class Crl:
     """A certificate revocation list. ``next_update`` is None where the list does not promise another one."""
 
     issuer: str
-    last_update: datetime.datetime
     next_update: datetime.datetime | None
     entries: int
     _crl: t.Any
@@ -347,19 +346,22 @@ def private_keys(data: bytes, passphrase: str | None = None) -> tuple[bytes, ...
     return tuple(found)
 
 
-def crl(data: bytes) -> Crl:
-    """Read a revocation list, PEM or DER. Raises :class:`Unmeasurable`."""
+def crls(data: bytes) -> tuple[Crl, ...]:
+    """Read revocation lists: PEM, one after the other, or one in DER. Raises :class:`Unmeasurable`."""
     x509 = _cryptography()
-    load = x509.load_pem_x509_crl if b"-----BEGIN X509 CRL" in data else x509.load_der_x509_crl
+    blocks = [match.group(0) for match in _PEM.finditer(data) if match.group(1) == b"X509 CRL"]
+    load = x509.load_pem_x509_crl if blocks else x509.load_der_x509_crl
     try:
-        found = load(data)
-        promised = found.next_update_utc if hasattr(found, "next_update_utc") else found.next_update
-        return Crl(
-            issuer=found.issuer.rfc4514_string(),
-            last_update=_utc(found, "last_update"),
-            next_update=_utc(found, "next_update") if promised else None,
-            entries=len(found),
-            _crl=found,
-        )
+        return tuple(_crl(load(block)) for block in blocks or [data])
     except ValueError as exc:
         raise Unmeasurable(f"it is no revocation list: {str(exc)[:200]}") from None
+
+
+def _crl(found: t.Any) -> Crl:
+    promised = found.next_update_utc if hasattr(found, "next_update_utc") else found.next_update
+    return Crl(
+        issuer=found.issuer.rfc4514_string(),
+        next_update=_utc(found, "next_update") if promised else None,
+        entries=len(found),
+        _crl=found,
+    )
