@@ -388,9 +388,11 @@ class History:
             )
         if version == len(STEPS):
             return
+        if not self._write and version == 0:
+            raise NoHistory(f"nothing has been saved at {self.place} yet")
         if not self._write:
-            raise NoHistory(
-                f"history at {self.place} has schema {version} of {len(STEPS)}: the next run brings it up to date"
+            raise HistoryUnavailable(
+                f"history at {self.place} has schema {version} of {len(STEPS)}: the next run that saves brings it up to date"
             )
         with self._transaction(write=True) as connection:
             if connection.dialect.name == "postgresql":

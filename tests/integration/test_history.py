@@ -28,7 +28,7 @@ def place(postgresql: Postgresql) -> str:
 
 
 def test_reading_creates_nothing(postgresql: Postgresql, place: str) -> None:
-    with pytest.raises(NoHistory, match="schema 0 of 1"):
+    with pytest.raises(NoHistory, match="nothing has been saved"):
         History(place, write=False)
     assert postgresql.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", place.rpartition("/")[2]) == "0"
 

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +17,12 @@ import sqlalchemy as sa
 from ansible_collections.sre.runbooks.plugins.plugin_utils import _history
 from ansible_collections.sre.runbooks.plugins.plugin_utils._history import History, HistoryUnavailable, NoHistory
 from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import *  # noqa: F403 - the same tests
-from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import record, run
+from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import (
+    another_process,
+    open_as_nobody,
+    record,
+    run,
+)
 
 
 @pytest.fixture
@@ -93,26 +96,12 @@ def test_a_directory_that_cannot_be_is_a_reason(tmp_path: Path) -> None:
         History(str(tmp_path / "file" / "state" / "history.sqlite"))
 
 
-def _open_as_nobody(place: str, said: Any) -> None:
-    if os.geteuid() == 0:
-        os.seteuid(65534)  # root may write everywhere
-    try:
-        History(place)
-    except HistoryUnavailable as exc:
-        said.put(str(exc))
-    said.put("it could be opened")
-
-
 def test_a_directory_that_may_not_be_written_to_is_a_reason(tmp_path: Path) -> None:
     for parent in (tmp_path.parent, tmp_path.parent.parent):
         parent.chmod(0o755)
     tmp_path.chmod(0o555)
-    context = multiprocessing.get_context("fork")
-    said = context.Queue()
-    opener = context.Process(target=_open_as_nobody, args=(str(tmp_path / "history.sqlite"), said))
-    opener.start()
-    assert "history.sqlite: Permission denied" in said.get(timeout=30)
-    opener.join(30)
+    said, trouble = another_process(open_as_nobody, str(tmp_path / "history.sqlite")).communicate("go\n", timeout=60)
+    assert "history.sqlite: Permission denied" in said, trouble
 
 
 # Addresses
