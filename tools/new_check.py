@@ -6,7 +6,7 @@
     python tools/new_check.py queue "length:The queue is short." "age:No job waits long."
     python tools/new_check.py --wire          only wire the kinds that are there into checkup and the action group
 
-What is written runs and is tested as it stands; what its author has to say is marked REPLACE, and a test refuses
+What is written runs and is tested as it stands; what its author has to say is marked REPLACE_ME, and a test refuses
 to let that through. Nothing that exists is overwritten.
 """
 
@@ -68,18 +68,22 @@ def _between(text: str, start: str, end: str, new: str) -> str:
 def check_of(kind: str, promises: dict[str, str]) -> str:
     checks = "".join(f'    "{kind}.{name}": "{promise}",\n' for name, promise in promises.items())
     limits = "".join(
-        f'    "{name}": limits(80, 90, unit="%"),  # REPLACE: the limits and the unit\n' for name in promises
+        f'    "{name}": limits(80, 90, unit="%"),  # REPLACE_ME: the limits and the unit\n' for name in promises
     )
     judged = "".join(
         f"""\
     yield Check.judge(
-        "{kind}.{name}", target["name"], facts.{name}, target["{name}"], f"{{facts.{name}:.1f}} % of {name}"
+        "{kind}.{name}",
+        target["name"],
+        facts.{name},
+        target["{name}"],
+        f"{{facts.{name}:.1f}} % of {name}",
     )
 """
         for name in promises
     )
     return f'''{PRIVATE}
-"""REPLACE: what is judged here, in one sentence."""
+"""REPLACE_ME: what is judged here, in one sentence."""
 
 from __future__ import annotations
 
@@ -105,7 +109,7 @@ def measure(target: dict[str, t.Any]) -> t.Iterator[Check]:
 def probe_of(promises: dict[str, str]) -> str:
     fields = "".join(f"    {name}: float\n" for name in promises)
     return f'''{PRIVATE}
-"""REPLACE: where these facts come from."""
+"""REPLACE_ME: where these facts come from."""
 
 from __future__ import annotations
 
@@ -116,19 +120,19 @@ from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasu
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """REPLACE: what is known about one target, with units."""
+    """REPLACE_ME: what is known about one target, with units."""
 
 {fields}
 
 def facts(address: str, timeout: float) -> Facts:
-    """REPLACE: ask the target, within ``timeout`` seconds. Raises :class:`Unmeasurable` with what, where and why."""
+    """REPLACE_ME: ask the target, within ``timeout`` seconds. Raises :class:`Unmeasurable` with what, where and why."""
     raise Unmeasurable(f"{{address}}: nothing asks it yet, so there is no answer within {{timeout:g}} s")
 '''
 
 
 def module_of(kind: str, promises: dict[str, str]) -> str:
     def limit(name: str, indent: str, default: bool) -> str:
-        text = f"How much {name} is fine, in percent. REPLACE"
+        text = f"How much {name} is fine, in percent. REPLACE_ME"
         described = f"*{name}" if default else f"&{name} {text}"
         low, high = (', default: "80"', ', default: "90"') if default else ("", "")
         lines = [
@@ -148,10 +152,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: {kind}_check
-short_description: Check REPLACE
+short_description: Check REPLACE_ME
 version_added: 0.1.0
 description:
-  - REPLACE what is measured, and what makes it unknown.
+  - REPLACE_ME what is measured, and what makes it unknown.
 author: [sre.runbooks contributors (@sre-runbooks)]
 extends_documentation_fragment:
   - sre.runbooks._check
@@ -163,7 +167,7 @@ options:
     required: true
     suboptions:
       address:
-        description: REPLACE how a target is addressed.
+        description: REPLACE_ME how a target is addressed.
         type: str
         required: true
       name:
@@ -283,19 +287,19 @@ def page_of(check_id: str, promise: str) -> str:
 
 ## What it means
 
-REPLACE: what is wrong when this is red, and what follows if nobody acts. What `unknown` means.
+REPLACE_ME: what is wrong when this is red, and what follows if nobody acts. What `unknown` means.
 
 ## First look
 
-    REPLACE the three commands that show it
+    REPLACE_ME the three commands that show it
 
 ## Fix
 
-1. REPLACE: from the harmless to the costly.
+1. REPLACE_ME: from the harmless to the costly.
 
 ## Escalate
 
-REPLACE: to whom, and when.
+REPLACE_ME: to whom, and when.
 """
 
 
@@ -308,7 +312,7 @@ def files_of(kind: str, promises: dict[str, str]) -> dict[str, str]:
         f"plugins/modules/{kind}_check.py": module_of(kind, promises),
         f"{tests}/_checks/test_{kind}.py": test_of_check(kind, promises),
         f"{tests}/_probe/test_{kind}.py": test_of_probe(kind),
-        f"changelogs/fragments/{kind}.yml": f"---\nminor_changes:\n  - {kind}_check module - REPLACE what an operator notices.\n",
+        f"changelogs/fragments/{kind}.yml": f"---\nminor_changes:\n  - {kind}_check module - REPLACE_ME what an operator notices.\n",
         **{f"docs/runbooks/{kind}.{name}.md": page_of(f"{kind}.{name}", promise) for name, promise in promises.items()},
     }
 
@@ -357,7 +361,7 @@ def main() -> None:
     for path in write(given.root, given.kind, read_promises(given.kind, given.checks)):
         print(path)
     print(
-        "\nNow replace what is marked REPLACE (grep -rn REPLACE), beginning with the probe. docs/contract.md explains the rest."
+        "\nNow replace what is marked REPLACE_ME (grep -rn REPLACE_ME), beginning with the probe. docs/contract.md explains the rest."
     )
 
 
