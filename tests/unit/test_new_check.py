@@ -18,17 +18,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = (
-    "ansible.cfg",
-    "changelogs",
-    "collections",
-    "docs",
-    "galaxy.yml",
-    "meta",
-    "playbooks",
-    "plugins",
-    "pyproject.toml",
+    *("ansible.cfg", "changelogs", "collections", "docs", "galaxy.yml", "meta", "playbooks", "plugins"),
+    *("pyproject.toml", "roles", "tests", "tools"),
 )
-TREE += ("roles", "tests", "tools")
 
 
 @pytest.fixture(scope="module")
