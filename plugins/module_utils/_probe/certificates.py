@@ -44,6 +44,8 @@ LOOSE = ("/etc/ssl/*.pem", "/etc/ssl/*.crt")
 A_BUNDLE = 20
 """A file with more certificates than this holds the CAs that a host trusts, not what a service presents."""
 
+_OFF = re.compile(r"^[ \t]*ssl\s*=\s*'?(?:off|no|false|0)\b", re.MULTILINE)
+"""How PostgreSQL and Dovecot say that the certificate that they name is not in use."""
 _PATH = r"[\"']?(?P<path>[^\s\"';,]+)"
 
 
@@ -273,6 +275,8 @@ def _configured(root: str) -> t.Iterator[tuple[str, str | None]]:
             except Unmeasurable:
                 if os.path.isfile(config):
                     yield config, None
+                continue
+            if _OFF.search(text):
                 continue
             certificates, keys = _paths(text, certificate, config, root), _paths(text, key, config, root)
             paired = len(keys) == len(certificates)

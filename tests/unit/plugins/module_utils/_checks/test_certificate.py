@@ -496,7 +496,7 @@ CASES: dict[str, tuple[Place, dict[str, Any], dict[str, str]]] = {
     "PEM, key encrypted": (stored(*CHAIN, LEAF.key_pem("s3same")), {}, {"key": "unknown"}),
     "PEM, key encrypted, passphrase given": (stored(*CHAIN, LEAF.key_pem("s3same"), passphrase="s3same"), {}, {}),
     "PEM, key encrypted, wrong passphrase": (
-        stored(*CHAIN, LEAF.key_pem("s3same"), passphrase="wrong"),
+        stored(*CHAIN, LEAF.key_pem("s3same"), passphrase="n0t-this"),
         {},
         {"key": "unknown"},
     ),
@@ -510,7 +510,7 @@ CASES: dict[str, tuple[Place, dict[str, Any], dict[str, str]]] = {
     "PEM, key file without a key": (stored(*CHAIN), {"key_path": at("key", LEAF.pem)}, {"key": "unknown"}),
     "DER": (stored(LEAF.der), {"ca_data": ISSUING.pem}, {}),
     "PKCS#12": (stored(packed("s3same"), passphrase="s3same"), {}, {}),
-    "PKCS#12, wrong passphrase": (stored(packed("s3same"), passphrase="wrong"), {}, NOT_READ),
+    "PKCS#12, wrong passphrase": (stored(packed("s3same"), passphrase="n0t-this"), {}, NOT_READ),
     "PKCS#12, no passphrase": (stored(packed("s3same")), {}, NOT_READ),
     "file missing": (given(path="/nowhere.pem"), {}, NOT_READ),
     "file empty": (stored(""), {}, NOT_READ),

@@ -65,6 +65,12 @@ def test_what_is_commented_out_or_no_path_is_left_alone(tmp_path: Path) -> None:
     assert certificates.discovered(str(tmp_path)) == [(str(tmp_path / "etc/nginx/near.pem"), None)]
 
 
+@pytest.mark.parametrize(("switch", "count"), [("ssl = off", 0), ("#ssl = off", 1), ("ssl = on", 1)])
+def test_a_service_that_does_not_use_tls_needs_no_certificate(tmp_path: Path, switch: str, count: int) -> None:
+    put(tmp_path, "/etc/postgresql/15/main/postgresql.conf", f"{switch}\nssl_cert_file = '/x/web.pem'\n")
+    assert len(certificates.discovered(str(tmp_path))) == count
+
+
 def test_a_file_that_is_named_twice_is_measured_once(tmp_path: Path) -> None:
     chain = put(tmp_path, "/etc/letsencrypt/live/example.org/fullchain.pem")
     link = tmp_path / "etc/ssl/web.pem"
