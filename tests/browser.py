@@ -73,9 +73,10 @@ def measure(page: Path, width: int, height: int, script: str) -> t.Any:
     return {"found": json.loads(html.unescape(found[1])), "asked": asked}
 
 
-def photograph(page: Path, picture: Path, width: int, height: int, *, dark: bool = False) -> None:
-    """A picture of the top of a page."""
+def photograph(page: Path, picture: Path, width: int, height: int, *, scale: float = 1, dark: bool = False) -> None:
+    """A picture of the top of a page, so many pixels of the page wide and high."""
     scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    scheme.append(f"--force-device-scale-factor={scale}")
     with serve(page.parent) as (address, _asked):
         size = f"--window-size={width},{height}"
         chromium(size, *scheme, f"--screenshot={picture}", f"{address}/{page.name}")

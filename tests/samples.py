@@ -50,6 +50,7 @@ PROMISES = {
     "backup.restored": "The newest backup has been restored.",
     "queue.depth": "The queue does not pile up.",
     "run.host": "Every host was reached.",
+    "run.notification": "Everybody who is to be told is told.",
     "run.budget": "The run stayed within its time budget.",
 }
 STEPS = (
@@ -154,6 +155,8 @@ def _report(
         if found["value"] is not None and found["unit"]:
             drift = 1.1 if found["status"] in ("warning", "critical") else 0.02
             span = max(found["value"] * 0.06, 0.2)
+            if found["unit"] == "days":
+                span, drift = 0.01, -200
             seed = found["host"] + found["id"] + found["target"]
             name = found["host"], found["id"], found["target"]
             trends[name] = trend(found["value"], span, seed, found["status"], drift=drift * span / 2)
@@ -195,6 +198,8 @@ def _quiet() -> t.Iterator[Record]:
     yield measured("backup.age", "wordpress_db", "db-1", 2.4, "h", ("26", "50"), "the newest backup is {:g} h old")
     text = "restored into a throwaway engine 3 days ago: 14 tables, 182 044 rows"
     yield record("backup.restored", "wordpress_db", host="db-1", summary=text, value=1.0)
+    yield measured("run.budget", "morning", "localhost", 42, "s", ("600", ""), "took {:g} s of 600 s")
+    yield record("run.notification", "operations", host="localhost", summary="operations was told about 6 findings")
     yield measured("cron.overdue", "wordpress", "web-1", 0, "events", ("0", "5"), "{:g} of 31 events are overdue")
 
 

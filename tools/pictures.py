@@ -29,7 +29,7 @@ def main(directory: Path) -> None:
     """Write the sample reports into a directory, and photograph one."""
     for make in (samples.all_ok, samples.mixed, samples.fleet):
         (directory / f"{make.__name__}.html").write_text(html.render(make()), encoding="utf-8")
-    photograph(directory / "mixed.html", ROOT / "docs" / "images" / "report.png", 960, 1130)
+    photograph(directory / "mixed.html", ROOT / "docs" / "images" / "report.png", 1040, 1500, scale=0.7)
 
 
 if __name__ == "__main__":

@@ -82,13 +82,14 @@ def render(report: Report) -> str:
         Line(f"step-{number}", step, _symbol(step), words.became(report, step), _groups(report, step.records, room))
         for number, step in enumerate(report.steps, 1)
     )
-    itself = [record for record in report.rest if record["id"].startswith("run.")]
+    about = _groups(report, [record for record in report.rest if record["id"].startswith("run.")], room)
     others = [record for record in report.rest if not record["id"].startswith("run.")]
     anchors = {id(record): line.anchor for line in reversed(lines) for record in line.step.records}
     return _template().render(
         report=report,
         lines=lines,
-        itself=_groups(report, itself, room),
+        itself=[group for group in about if group.loud],
+        routine=[group for group in about if not group.loud],
         others=_groups(report, others, room),
         people=_by_person(report.people),
         anchor_of_step={line.step.id: line.anchor for line in lines},

@@ -36,7 +36,7 @@ def render(report: Report, *, colour: bool = False) -> str:
     title = words.one_line(f"{report.system} {report.title}, {when}")
     lines += ([""] if lines else []) + [f"{title}: {paint(report.verdict, report.verdict)}", words.headline(report)]
     lines += [f"{words.tally(report.counts)}; took {words.span(report.run.get('seconds'))}{_budget(report)}"]
-    lines += [f"{report.run['path']}/report.html"] if report.run.get("path") else []
+    lines += [words.one_line(f"{report.run['path']}/report.html")] if report.run.get("path") else []
     return "\n".join(lines) + "\n"
 
 
@@ -49,7 +49,7 @@ def _said(record: Record) -> str:
 
 def _errand(report: Report, step_id: str) -> str:
     step = next(step for step in report.steps if step.id == step_id)
-    return f"{step.id}  {step.title}: {step.owner}, {words.became(report, step)}"
+    return f"{step.id} {step.title}: {step.owner}, {words.became(report, step)}"
 
 
 def _budget(report: Report) -> str:
