@@ -56,10 +56,6 @@ attributes:
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in C(check_mode)) in diff mode.
     support: full
-seealso:
-  - name: The playbook attest
-    description: Does this from the command line.
-    link: https://example.com/sre/runbooks
 """
 
 EXAMPLES = r"""

@@ -89,9 +89,10 @@ def measure(target: t.Mapping[str, t.Any]) -> t.Iterator[Check]:
     samples, minimum, now = target["samples"], target["minimum"], target["now"]
     begin = moment(samples[0].at).date()
     known = (now.date() - begin).days + 1
-    if known < minimum:
+    if known < minimum or samples[-1].status == "skipped":
+        young = f"history begins on {begin}: {known} of {minimum} days"
         for check_id in CHECKS:
-            yield Check.skipped(check_id, target["name"], f"history begins on {begin}: {known} of {minimum} days")
+            yield Check.skipped(check_id, target["name"], young if known < minimum else f"{target['of']} was skipped")
         return
     values = [(moment(sample.at), sample.value) for sample in samples if sample.value is not None]
     if not values or _ended([sample for sample in samples if sample.value is not None], target):

@@ -37,12 +37,12 @@ def seconds(call: t.Callable[[], str]) -> tuple[float, int]:
 def main() -> None:
     report = samples.fleet()
     base, length = seconds(lambda: "\n".join(json.dumps(record) for record in report.records))
-    print(f"{len(report.records)} records, median of {ROUNDS} rounds")  # noqa: T201
-    print(f"{'format':12} {'ms':>8} {'ratio':>7} {'kB':>7}")  # noqa: T201
-    print(f"{'(journal)':12} {base * 1e3:8.1f} {1:7.1f} {length / 1e3:7.0f}")  # noqa: T201
+    print(f"{len(report.records)} records, median of {ROUNDS} rounds")
+    print(f"{'format':12} {'ms':>8} {'ratio':>7} {'kB':>7}")
+    print(f"{'(journal)':12} {base * 1e3:8.1f} {1:7.1f} {length / 1e3:7.0f}")
     for name, render in RENDERERS.items():
         took, length = seconds(lambda render=render: render(report))  # type: ignore[misc]
-        print(f"{name:12} {took * 1e3:8.1f} {took / base:7.1f} {length / 1e3:7.0f}")  # noqa: T201
+        print(f"{name:12} {took * 1e3:8.1f} {took / base:7.1f} {length / 1e3:7.0f}")
 
 
 if __name__ == "__main__":

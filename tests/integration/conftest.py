@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pwd
@@ -45,6 +46,13 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
+    """One PostgreSQL for all tests of a session: make a database of your own in it."""
+    with running_postgresql() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_postgresql() -> Iterator[Postgresql]:
     """PostgreSQL on loopback and on a socket in its directory. As root it runs as nobody: it refuses to run as root."""
     tools = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), default=None)
     assert tools, "PostgreSQL is not installed: apt-get install postgresql"

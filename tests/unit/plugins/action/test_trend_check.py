@@ -118,8 +118,6 @@ def test_what_is_never_or_now_is_said_in_words(trend: Any, remember: Any, slope:
 
 
 def test_a_value_that_falls_towards_its_limit_is_judged_too(trend: Any, remember: Any) -> None:
-    remember(10, lambda day: [record(50 - 4 * day, check="certificate.expiry")])
-    # any check will do; a kind that exists and whose value falls
     remember(10, lambda day: [record(50 - 4 * day, check="mount.inodes")])
     result = trend(targets=[{"of": "mount.inodes", "reaches": 0, "worse": "lower"}], growth={"warning": 3})
     assert check(result, target="mount.inodes@/")["status"] == "critical"
@@ -191,6 +189,12 @@ def test_a_young_history_is_skipped_and_says_how_young(trend: Any, remember: Any
     remember(3, lambda day: [record(50 + 10 * day)])
     assert check(trend())["summary"] == f"history begins on {(NOW - dt.timedelta(days=3)).date()}: 4 of 7 days"
     assert check(trend(minimum=3))["status"] == "critical"
+
+
+def test_what_is_not_applicable_has_no_trend(trend: Any, remember: Any) -> None:
+    remember(30, lambda day: [{**record(None), "status": "skipped"}])
+    assert trend()["status"] == "skipped"
+    assert check(trend())["summary"] == "mount.space was skipped"
 
 
 def unknown(result: dict[str, Any], target: str = "mount.space@/") -> str:
