@@ -59,7 +59,7 @@ def text(report: Report, records: t.Sequence[Record]) -> Message:
 
 
 def _body(report: Report, lines: list[str], escape: t.Callable[[str], str]) -> str:
-    when = f"{words.moment(str(report.run['started']), report.timezone)} {report.timezone}"
+    when = f"{words.clock(report.run['started'], report.timezone)} {report.timezone}"
     head = escape(words.headline(report))
     foot = escape(words.one_line(f"{when}, run {report.run['id']}"))
     room = BODY - len(head) - len(foot) - 40  # blank lines, and what says how many are left out

@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import math
 import re
 import typing as t
 import zoneinfo
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import STATUSES, number
-from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record, moment
 from ansible_collections.sre.runbooks.plugins.plugin_utils._report import (
     Report,
     StepResult,
@@ -46,19 +46,18 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-def moment(text: str, zone: str = "UTC") -> str:
+def clock(text: str, zone: str = "UTC") -> str:
     """An ISO 8601 time as people of that zone say it: ``Fri 21 Nov 2025, 05:00``; as it is when it is no time."""
     try:
-        at = dt.datetime.fromisoformat(text)
-        at = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(zoneinfo.ZoneInfo(zone))
-    except (ValueError, TypeError, zoneinfo.ZoneInfoNotFoundError):
+        at = moment(str(text)).astimezone(zoneinfo.ZoneInfo(zone))
+    except (ValueError, zoneinfo.ZoneInfoNotFoundError):
         return str(text)
     return f"{WEEKDAYS[at.weekday()]} {at.day} {MONTHS[at.month - 1]} {at.year}, {at:%H:%M}"
 
 
 def when(report: Report, text: str) -> str:
     """A time in the zone of the report; the year only where it is not that of the run."""
-    said, year = moment(text, report.timezone), moment(str(report.run.get("started")), report.timezone)[-12:-7]
+    said, year = clock(text, report.timezone), clock(report.run["started"], report.timezone)[-12:-7]
     return said.replace(f"{year},", ",", 1)
 
 
@@ -79,7 +78,7 @@ def span(seconds: float | None) -> str:
 def measured(record: Record) -> str:
     """The judged number with its unit, or nothing for a yes-or-no."""
     value, unit = record.get("value"), record.get("unit")
-    if value is None or not (unit or record.get("warning") or record.get("critical")):
+    if value is None or not math.isfinite(value) or not (unit or record.get("warning") or record.get("critical")):
         return ""
     return f"{number(value)} {unit}".strip()
 

@@ -186,11 +186,11 @@ def trend(samples: t.Sequence[Sample], record: Record) -> Markup:
     warning, critical = _bounds(record.get("warning")), _bounds(record.get("critical"))
     near = [*warning, *(critical if not warning or record["status"] == "critical" else [])]
     low, high = min(known + near), max(known + near)
-    low, high = (low, high) if high > low else (low - 1, high + 1)
     step = (WIDTH - 2 * MARGIN) / (len(values) - 1)
 
     def y(value: float) -> int:
-        return round(HEIGHT - MARGIN - (value - low) / (high - low) * (HEIGHT - 2 * MARGIN))
+        part = (value - low) / (high - low) if high > low else 0.5
+        return round(HEIGHT - MARGIN - part * (HEIGHT - 2 * MARGIN))
 
     course, pen, end = "", "M", (0, 0)
     for position, value in enumerate(values):

@@ -11,10 +11,9 @@ critical is a failure, unknown an error, skipped and waived are skipped; a warni
 
 from __future__ import annotations
 
-import datetime as dt
 from xml.etree import ElementTree as ET
 
-from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record, moment
 from ansible_collections.sre.runbooks.plugins.plugin_utils._render import _words as words
 from ansible_collections.sre.runbooks.plugins.plugin_utils._report import Report, standing
 
@@ -74,5 +73,4 @@ def _totals(records: list[Record] | tuple[Record, ...]) -> dict[str, str]:
 
 def _timestamp(report: Report) -> str:
     """In UTC and without a zone, as the schema of JUnit wants it."""
-    at = dt.datetime.fromisoformat(str(report.run["started"]))
-    return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return moment(report.run["started"]).strftime("%Y-%m-%dT%H:%M:%S")

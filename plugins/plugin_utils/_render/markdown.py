@@ -20,7 +20,7 @@ TICKED = ("done", "not_applicable")
 
 
 def render(report: Report) -> str:
-    when = f"{words.moment(str(report.run['started']), report.timezone)} {report.timezone}"
+    when = f"{words.clock(report.run['started'], report.timezone)} {report.timezone}"
     parts = [
         [f"# {plain(report.system)} {plain(report.title)}: {report.verdict}", "", f"{when}. {words.headline(report)}"],
         _section(

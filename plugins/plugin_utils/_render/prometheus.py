@@ -12,12 +12,11 @@ labels only the worst remains.
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import STATUSES
-from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record, moment
 from ansible_collections.sre.runbooks.plugins.plugin_utils._render import _words as words
 from ansible_collections.sre.runbooks.plugins.plugin_utils._report import Report, standing
 
@@ -27,14 +26,14 @@ Sample = tuple[dict[str, str], float]
 
 def render(report: Report) -> str:
     run = {"system": report.system, "occasion": str(report.run.get("occasion") or report.run.get("playbook") or "")}
-    worst_first = {
+    worst_of = {
         _text(labels): (labels, record) for record in reversed(report.records) for labels in [_labels(run, record)]
     }
-    checks = [worst_first[name] for name in sorted(worst_first)]
+    checks = [worst_of[name] for name in sorted(worst_of)]
     values = [
         ({**labels, "unit": r.get("unit") or ""}, r["value"]) for labels, r in checks if r.get("value") is not None
     ]
-    started = dt.datetime.fromisoformat(str(report.run["started"]))
+    started = moment(report.run["started"])
     budget = report.occasion.budget if report.occasion else None
     waived = [(labels, 1.0) for labels, record in checks if standing(record) == "waived"]
     counts = [({**run, "status": status}, float(amount)) for status, amount in report.counts.items()]

@@ -32,7 +32,7 @@ def render(report: Report, *, colour: bool = False) -> str:
     lines += [
         f"waits     {words.one_line(_errand(report, step.id))}" for step in report.steps if step.state == "pending"
     ]
-    when = f"{words.moment(str(report.run['started']), report.timezone)} {report.timezone}"
+    when = f"{words.clock(report.run['started'], report.timezone)} {report.timezone}"
     title = words.one_line(f"{report.system} {report.title}, {when}")
     lines += ([""] if lines else []) + [f"{title}: {paint(report.verdict, report.verdict)}", words.headline(report)]
     lines += [f"{words.tally(report.counts)}; took {words.span(report.run.get('seconds'))}{_budget(report)}"]

@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Sample
 from ansible_collections.sre.runbooks.plugins.plugin_utils._render import (
     RENDERERS,
     json,
@@ -165,6 +166,14 @@ def test_a_run_that_was_broken_off_early_can_be_rendered(name: str) -> None:
     assert RENDERERS[name](report(RECORDS, run={**facts, "limited": True}))
 
 
+@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, -0.0])
+def test_a_value_that_is_hardly_a_number_breaks_no_format(name: str, value: float) -> None:
+    odd = record("a.b", "t", "warning", value=value, unit="%", warning="1e400")
+    trends = {("web-1", "a.b", "t"): [Sample("2025-11-21T04:00:00+00:00", value, "ok")] * 3}
+    assert RENDERERS[name](report([odd], trends=trends))
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
@@ -193,7 +202,7 @@ def test_a_length_of_time_is_said_in_two_units(seconds: float | None, said: str)
     ids=["UTC", "no zone means UTC", "summer time and the next day", "no time", "no zone of this world"],
 )
 def test_a_moment_is_said_as_people_there_say_it(at: str, zone: str, said: str) -> None:
-    assert words.moment(at, zone) == said
+    assert words.clock(at, zone) == said
 
 
 @pytest.mark.parametrize(
