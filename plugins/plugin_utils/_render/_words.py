@@ -124,7 +124,7 @@ def headline(report: Report) -> str:
     blind = [step for step in report.steps if step.status == "unknown" and not any(map(is_finding, step.records))]
     if blind:
         said += f"; {plural(len(blind), 'step')} of the runbook did not run"
-    elif report.steps and not report.run.get("limited"):
+    elif report.steps and not waits and not report.run.get("limited"):
         said += f"; {plural(len(report.steps), 'step')} of the runbook accounted for"
     if waits:
         said += f"; {plural(len(waits), 'step')} {'waits' if len(waits) == 1 else 'wait'} for a person"
