@@ -94,6 +94,11 @@ def without_end(first: bytes, piece: bytes) -> Route:
     return route
 
 
+def late(connection: socket.socket, _request: Request) -> None:
+    time.sleep(0.2)
+    connection.sendall(response())
+
+
 def reset(connection: socket.socket, _request: Request) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
@@ -156,7 +161,7 @@ MOVING: dict[str, Route] = {
     "/hang-in-body": lambda connection, _: until_gone(connection, response(b"half", content_length="400")),
     "/drip-head": drip(response() * 20),
     "/drip-body": drip(b"x" * 400, first=response(b"", content_length="400")),
-    "/late": lambda connection, _: (time.sleep(0.2), connection.sendall(response()))[1],
+    "/late": late,
     "/reset": reset,
     "/huge": without_end(response(b"", content_length=""), b"x" * 65536),
     "/headers-without-end": without_end(b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n"),
