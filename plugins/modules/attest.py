@@ -47,7 +47,7 @@ options:
     description:
       - Path or URL of the history database.
       - By default the variable C(sre_history), then the environment variable E(SRE_RUNBOOKS_HISTORY), then
-        C(~/.local/state/sre-runbooks/history.sqlite).
+        C(history.sqlite) in the directory of the runs.
     type: str
 attributes:
   check_mode:

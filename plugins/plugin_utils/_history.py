@@ -137,8 +137,9 @@ _ADVISORY_LOCK = 0x73726572  # any number, the same in every version
 
 
 def location(given: str | None = None) -> str:
-    """Where history lies: what is given, else ``SRE_RUNBOOKS_HISTORY``, else a file of this user."""
-    return given or os.environ.get("SRE_RUNBOOKS_HISTORY") or "~/.local/state/sre-runbooks/history.sqlite"
+    """Where history lies: what is given, else ``SRE_RUNBOOKS_HISTORY``, else a file in the directory of the runs."""
+    directory = os.environ.get("SRE_RUNBOOKS_DIRECTORY") or "~/.local/state/sre-runbooks"
+    return given or os.environ.get("SRE_RUNBOOKS_HISTORY") or os.path.join(directory, "history.sqlite")
 
 
 class History:

@@ -6,8 +6,8 @@
 
 """A run is a directory: ``checks.jsonl``, appended as results arrive and the source of truth, ``run.json``, and reports.
 
-Whoever writes a run holds a lock on its journal. A run that says ``running`` and whose journal can be locked was broken
-off, however that happened.
+Whoever writes a run holds a lock in its directory. A run that says ``running`` and that can be locked was broken off,
+however that happened. The lock belongs to one process: the workers that Ansible forks do not keep it when that one dies.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ import typing as t
 from pathlib import Path
 
 JOURNAL = "checks.jsonl"
+LOCK = "lock"
 Record = dict[str, t.Any]
 
 
 def now() -> str:
-    """This moment in UTC, ISO 8601, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    """This moment in UTC, ISO 8601, to the millisecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 class Run:
@@ -39,14 +40,15 @@ class Run:
     def __init__(self, path: Path, facts: Record, trouble: str | None = None) -> None:
         self.path, self.facts, self.trouble = path, facts, trouble
         self._journal = (path / JOURNAL).open("a", encoding="utf-8")
-        fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = (path / LOCK).open("w")
+        fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.save()
 
     @classmethod
     def open(cls, directory: Path, facts: Record) -> Run:
         """Start a run below a directory, or below the temporary one when that cannot be written to."""
         started = facts.setdefault("started", now())
-        stamp = re.sub(r"[-:]|\+.*", "", started)
+        stamp = re.sub(r"[-:]|[.+].*", "", started)
         run_id = f"{stamp}Z-{facts.get('occasion') or facts.get('playbook') or 'run'}-{secrets.token_hex(3)}"
         facts = {"id": run_id, "state": "running", **facts}
         try:
@@ -78,7 +80,7 @@ class Run:
         moved = Run(
             target, self.facts, f"{self.path} cannot be written to ({reason.strerror}): the run lies in {target}"
         )
-        self.path, self.trouble, self._journal = moved.path, moved.trouble, moved._journal
+        self.path, self.trouble, self._journal, self._lock = moved.path, moved.trouble, moved._journal, moved._lock
         for record in before:
             self._write(json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n")
 
@@ -124,22 +126,22 @@ def read_facts(path: Path) -> Record:
     return t.cast("Record", json.loads((path / "run.json").read_text(encoding="utf-8")))
 
 
-def broken_off(directory: Path) -> list[tuple[Path, Record]]:
-    """The runs that say they are running and that nobody writes any more, oldest first."""
+def broken_off(directory: Path, own: Path) -> list[tuple[Path, Record]]:
+    """The runs beside one's own that say they are running and that nobody writes any more, oldest first."""
     found = []
     for path in sorted((directory / "runs").glob("*/run.json")):
         with contextlib.suppress(OSError, ValueError):
             facts = json.loads(path.read_text(encoding="utf-8"))
-            if facts.get("state") == "running" and not _written_now(path.parent / JOURNAL):
+            if path.parent != own and facts.get("state") == "running" and not _written_now(path.parent):
                 found.append((path.parent, facts))
     return found
 
 
-def _written_now(journal: Path) -> bool:
-    with journal.open("rb") as file:
+def _written_now(path: Path) -> bool:
+    with (path / LOCK).open("r+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             return True
     return False
 

@@ -28,6 +28,8 @@ from ansible_collections.sre.runbooks.plugins.plugin_utils._catalogue import pro
 SCHEMA = json.loads(Path(__file__).with_name("runbook.schema.json").read_text(encoding="utf-8"))
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DEFAULT_DUE = "24h"
+SHOWN = 20
+"""Mistakes shown at once."""
 
 
 class RunbookError(ValueError):
@@ -95,19 +97,18 @@ def seconds(text: str) -> int:
 
 
 def read(data: t.Any, source: Source | None = None) -> Runbook:
-    """Turn the variable into a :class:`Runbook`. Raises :class:`RunbookError` for the first thing that is wrong."""
+    """Turn the variable into a :class:`Runbook`. Raises :class:`RunbookError`, naming all that the schema finds wrong."""
     source = source or Source()
     errors = sorted(
-        jsonschema.Draft202012Validator(SCHEMA).iter_errors(data), key=lambda error: list(map(str, error.path))
+        jsonschema.Draft202012Validator(SCHEMA).iter_errors(data), key=lambda error: [*map(str, error.path)]
     )
     if errors:
-        raise RunbookError(source.at(errors[0].absolute_path, data, _say(errors[0])))
+        raise RunbookError("\n".join(source.at(error.absolute_path, data, _say(error)) for error in errors[:SHOWN]))
     try:
         zoneinfo.ZoneInfo(data["timezone"])
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        raise RunbookError(
-            source.at(["timezone"], data, f"{data['timezone']} is no time zone, write Europe/Berlin or UTC")
-        ) from None
+        problem = f"{data['timezone']} is no time zone, write Europe/Berlin or UTC"
+        raise RunbookError(source.at(["timezone"], data, problem)) from None
     occasions = {name: _occasion(name, occasion, data, source) for name, occasion in data["occasions"].items()}
     return Runbook(data["system"], data["timezone"], occasions)
 
@@ -153,10 +154,10 @@ def _occasion(name: str, data: dict[str, t.Any], whole: t.Any, source: Source) -
 
 def _say(error: jsonschema.ValidationError) -> str:
     """What is wrong, in words of the runbook."""
-    schema, instance = t.cast("tuple[dict[str, t.Any], t.Any]", (error.schema, error.instance))
+    schema: t.Any = error.schema
     if error.validator == "additionalProperties":
         known = list(schema["properties"])
-        unknown = min(set(instance) - set(known))
+        unknown = min(set(t.cast("dict[str, t.Any]", error.instance)) - set(known))
         return f"unknown key {unknown}{_meant(unknown, known)}"
     if error.validator == "required":
         return "the key " + error.message.split("'")[1] + " is missing"
