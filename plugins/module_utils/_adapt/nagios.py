@@ -60,9 +60,9 @@ class Output:
 
 def read(stdout: str) -> Output:
     """Take the output of a plugin apart. Nothing raises: what is no performance data is kept in ``unread``."""
-    first, _, after = stdout.strip("\n").partition("\n")
-    text, _, perfdata = first.partition("|")
-    more, _, further = after.partition("|")
+    first, _end_of_line, after = stdout.strip("\n").partition("\n")
+    text, _bar, perfdata = first.partition("|")
+    more, _bar, further = after.partition("|")
     metrics, unread = _metrics(f"{perfdata} {further}")
     return Output(text.strip(), tuple(line.rstrip() for line in more.splitlines() if line.strip()), metrics, unread)
 
@@ -72,7 +72,7 @@ def _metrics(perfdata: str) -> tuple[tuple[Metric, ...], str]:
     for found in _METRIC.finditer(perfdata):
         value, label = found["value"], found["plain"] or found["quoted"].replace("''", "'")
         rest: str = found["rest"] or ""
-        warning, critical, least, most, *_ = [*rest.split(";"), "", "", "", ""]
+        warning, critical, least, most = [*rest.split(";"), "", "", "", ""][:4]
         metrics.append(
             Metric(label, None if value is None else float(value), found["unit"] or "", warning, critical, least, most)
         )
