@@ -15,7 +15,9 @@ A kind is a module of ``_checks/``. It must have
 ``TUNING``
     argument spec of what may be given once for the task, or again for one target; limits mostly.
 ``measure(target)``
-    yields one :class:`Check` for each id of ``CHECKS``, in that order as far as possible.
+    yields one :class:`Check` for each id of ``CHECKS``, in that order as far as possible. ``target["afterwards"]`` takes a
+    function that keeps something for the next run, a log's position say: it is called once the checks are part of the
+    report, so that nothing is taken as seen that nobody was told. It is None in check mode, which keeps nothing.
 
 and may have
 
@@ -107,6 +109,8 @@ class Job:
     expandable: bool = True
     checks: list[Check] = dataclasses.field(default_factory=list)
     further: list[Job] = dataclasses.field(default_factory=list)
+    check_mode: bool = False
+    afterwards: list[t.Callable[[], None]] = dataclasses.field(default_factory=list)
     started: float = 0.0
 
 
@@ -162,10 +166,12 @@ def measure_target(job: Job) -> None:
                 raise Unmeasurable("there is nothing to measure")
             if concrete != [job.target]:
                 job.further = [
-                    Job(kind, target, _name(kind, {**target, "name": None}), expandable=False) for target in concrete
+                    Job(kind, target, _name(kind, {**target, "name": None}), False, check_mode=job.check_mode)
+                    for target in concrete
                 ]
                 return
-        for check in kind.measure({**job.target, "name": job.name}):
+        afterwards = None if job.check_mode else job.afterwards.append
+        for check in kind.measure({**job.target, "name": job.name, "afterwards": afterwards}):
             missing.remove(check.id)
             job.checks.append(dataclasses.replace(check, seconds=round(time.monotonic() - job.started, 3)))
     except Unmeasurable as exc:
@@ -182,6 +188,18 @@ def _blocked(name: str, ids: t.Sequence[str], reason: str, detail: dict[str, t.A
     return [Check.unknown(first, name, reason, **detail)] + [
         Check.skipped(other, name, f"not measured, see {first}: {reason}", blocked_by=first) for other in rest
     ]
+
+
+def _keep(job: Job) -> None:
+    """Keep what a kind wants to know the next time. Where that is not possible, the first check says so."""
+    try:
+        for keep in job.afterwards:
+            keep()
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the next run would not know where it is
+        first = job.checks[0]
+        status = worst([first.status, "unknown"])
+        summary = f"{first.summary}; this cannot be kept for the next run: {exc}"
+        job.checks[0] = dataclasses.replace(first, status=status, summary=summary)
 
 
 class _Crew:
@@ -217,6 +235,7 @@ class _Crew:
             return
         if self.running.pop(id(job), None) is None:
             return  # given up already
+        _keep(job)
         for position, further in enumerate(job.further):
             self.place[id(further)] = (*self.place[id(job)], position)
         self.waiting += job.further
@@ -239,12 +258,14 @@ class _Crew:
         self.checks[self.place[id(job)]] = reported + (_blocked(job.name, missing, reason, {}) if missing else [])
 
 
-def measure_all(jobs: list[Job], budget: float) -> list[Check]:
+def measure_all(jobs: list[Job], budget: float, *, check_mode: bool = False) -> list[Check]:
     """Measure all jobs side by side and return their checks in the order of the jobs.
 
     A target that hangs becomes unknown after its timeout, and what has not been measured when the budget of the call
     (seconds) is spent becomes unknown too; the rest report.
     """
+    for job in jobs:
+        job.check_mode = check_mode
     crew = _Crew(jobs, budget)
     while crew.waiting or crew.running:
         crew.start()
@@ -277,7 +298,7 @@ def _finish(module: AnsibleModule, jobs: t.Callable[[], list[Job]]) -> None:
         planned = jobs()
     except BadOption as exc:
         module.fail_json(msg=str(exc))
-    checks = measure_all(planned, module.params["budget"])
+    checks = measure_all(planned, module.params["budget"], check_mode=module.check_mode)
     status = worst(check.status for check in checks)
     result: dict[str, t.Any] = {
         "changed": False,

@@ -16,11 +16,15 @@ from ansible_collections.sre.runbooks.tests.unit.proof import note
 
 
 def checks_of(kind: Any, **given: Any) -> list[Check]:
-    """Validate, plan and measure as a module would. Raises :class:`BadOption` for options that are refused."""
+    """Validate, plan and measure as a module would; ``check_mode`` beside the options is the task's.
+
+    Raises :class:`BadOption` for options that are refused.
+    """
+    check_mode = given.pop("check_mode", False)
     validated = ArgumentSpecValidator(options(kind)).validate(given)
     if validated.error_messages:
         raise BadOption("; ".join(validated.error_messages))
-    checks = measure_all(plan(kind, validated.validated_parameters), budget=60)
+    checks = measure_all(plan(kind, validated.validated_parameters), budget=60, check_mode=check_mode)
     note(checks)
     return checks
 
