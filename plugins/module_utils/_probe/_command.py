@@ -12,8 +12,11 @@ import atexit
 import contextlib
 import dataclasses
 import os
+import select
 import signal
 import subprocess
+import tempfile
+import time
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasurable
@@ -80,6 +83,59 @@ def _leave_nothing_behind() -> None:
     """A check that was given up has left its thread behind, and its command with it."""
     for process in list(_running):
         _kill(process)
+
+
+def lines(argv: t.Sequence[str], deadline: float, *, complaints: t.Sequence[str] = ()) -> t.Iterator[bytes]:
+    """Run a command and yield the lines that it prints, as they come, in memory that does not grow with the answer.
+
+    The command is ended when nobody reads on: close the iterator. ``deadline`` is a moment of ``time.monotonic()``. Raises
+    :class:`Unmeasurable` when the command cannot be started, is not done by then, ends with another exit code than 0, or
+    says one of ``complaints`` on stderr.
+    """
+    with tempfile.TemporaryFile() as stderr:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C", "PAGER": "cat", "SYSTEMD_PAGER": ""},
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise Unmeasurable(f"{argv[0]} is not installed") from None
+        except OSError as exc:
+            raise Unmeasurable(f"{argv[0]} cannot be started: {exc.strerror}") from exc
+        _running.add(process)
+        try:
+            yield from _printed(process, argv[0], deadline)
+            rc = process.wait(timeout=5)
+            stderr.seek(0)
+            said = " ".join(text(stderr.read(2000)).split())
+            if rc or any(complaint in said for complaint in complaints):
+                raise Unmeasurable(f"{argv[0]} says: {said[:300]}" if said else f"{argv[0]} ended with exit code {rc}")
+        except subprocess.TimeoutExpired:
+            raise Unmeasurable(f"{argv[0]} does not end") from None
+        finally:
+            _running.discard(process)
+            if process.poll() is None:
+                _kill(process)
+            process.stdout and process.stdout.close()
+
+
+def _printed(process: subprocess.Popen[bytes], name: str, deadline: float) -> t.Iterator[bytes]:
+    handle, rest = process.stdout.fileno() if process.stdout else -1, b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([handle], [], [], min(left, 3600))[0]:
+            raise Unmeasurable(f"{name} was not done in the time given")
+        block = os.read(handle, 1 << 20)
+        if not block:
+            break
+        *whole, rest = (rest + block).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
 
 
 def text(raw: bytes) -> str:
