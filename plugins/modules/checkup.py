@@ -28,6 +28,9 @@ options:
   http:
     description: See M(sre.runbooks.http_check).
     type: dict
+  log:
+    description: See M(sre.runbooks.log_check).
+    type: dict
   metric:
     description: See M(sre.runbooks.metric_check).
     type: dict
@@ -87,6 +90,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         file,
         goss,
         http,
+        log,
         metric,
         mount,
         plugin,
@@ -101,6 +105,7 @@ KINDS = (
     "file",
     "goss",
     "http",
+    "log",
     "metric",
     "mount",
     "plugin",
