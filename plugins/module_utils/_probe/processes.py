@@ -139,7 +139,7 @@ def _our_command_lines(every: t.Sequence[Process], root: str) -> list[list[str]]
         arguments = command_line(pid, root)
         if arguments and (pid == os.getpid() or any("ansible" in argument.lower() for argument in arguments)):
             lines.append(arguments)
-        pid = parents[pid]
+        pid = parents.pop(pid)  # so that no loop is walked twice
     return lines
 
 

@@ -24,8 +24,11 @@ PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,Type,Result,NRestarts,ExecMainStatus,Triggers,TriggeredBy,"
     "ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic"
 )
-RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b2"
+RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
 """The journal's id of systemd's message that it restarts a unit of its own accord."""
+
+GENERATORS = "/run/systemd/generator*"
+"""Where generators link the units that they want started, as Debian does for each PostgreSQL cluster."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _since(rows: t.Mapping[str, str], key: str) -> float | None:
 def _file_state(rows: t.Mapping[str, str]) -> str:
     """What systemd says, but a unit that a generator enables at each boot is ``generated``, not enabled until then."""
     state = rows.get("UnitFileState", "")
-    if state == "enabled-runtime" and glob.glob(f"/run/systemd/generator*/*.*/{glob.escape(rows['Id'])}"):
+    if state == "enabled-runtime" and glob.glob(f"{GENERATORS}/*.*/{glob.escape(rows['Id'])}"):
         return "generated"
     return state
 
@@ -141,7 +144,8 @@ class Restarts:
 def restarts(ids: t.Sequence[str], window: float, timeout: float) -> Restarts:
     """Restarts in the last ``window`` seconds, from the journal. Raises :class:`Unmeasurable` when it is not ours to read."""
     start = f"@{time.time() - window:.0f}"
-    complete = bool(_journal(["--lines=1", f"--until={start}", "_PID=1"], timeout))
+    # backwards, because journalctl 252 does not heed --until when it looks for the last line
+    complete = bool(_journal(["--reverse", "--lines=1", f"--until={start}", "_PID=1"], timeout))
     if not complete and not _journal(["--lines=1", "_PID=1"], timeout):
         raise Unmeasurable("the journal of the system is empty or not readable: root and the group systemd-journal may")
     units = [f"UNIT={unit}" for unit in ids]
@@ -149,11 +153,11 @@ def restarts(ids: t.Sequence[str], window: float, timeout: float) -> Restarts:
 
 
 def _journal(arguments: t.Sequence[str], timeout: float) -> list[str]:
-    argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--output-fields=UNIT", *arguments]
+    argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", *arguments]
     answer = command(argv, timeout)
     if answer.rc != 0 and answer.stderr.strip():  # some versions end with 1 when nothing matches
         raise Unmeasurable(f"journalctl ended with {answer.rc}: {answer.stderr.strip()[:300]}")
-    return [line for line in answer.stdout.splitlines() if line.startswith("{")]
+    return answer.stdout.splitlines()
 
 
 def sockets(pattern: str) -> list[str]:
