@@ -23,7 +23,9 @@ options:
     type: str
     required: true
   metric:
-    description: What the limits are for, for instance V(system.cpu), V(http.latency) or V(slo.availability).
+    description:
+      - What the limits are for, for instance V(system.cpu), V(http.latency) or V(slo.availability).
+      - A kind of check without a property, V(system), stands for all limits that the profile sets for it.
     type: str
     required: true
   part:
@@ -38,6 +40,11 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Check the host by all limits of a profile
+  sre.runbooks.checkup:
+    system: "{{ 'edubot' | sre.runbooks.profile('system') }}"
+    mount: "{{ 'edubot' | sre.runbooks.profile('mount') }}"
+
 - name: Check the CPUs and the memory by the limits of a profile
   sre.runbooks.system_check:
     cpu: "{{ 'askproai' | sre.runbooks.profile('system.cpu') }}"
@@ -59,16 +66,18 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.sre.runbooks.plugins.plugin_utils._profiles import threshold
+from ansible_collections.sre.runbooks.plugins.plugin_utils._profiles import limits_of, threshold
 
 PARTS = ("limits", "unit", "minutes", "hours", "source")
 
 
 def profile(name: str, metric: str, part: str = "limits") -> t.Any:
-    """What a profile says about a metric."""
+    """What a profile says about a metric, or all that it says about a kind of check."""
     if part not in PARTS:
         raise AnsibleFilterError(f"sre.runbooks.profile: there is no part {part!r}; there are {', '.join(PARTS)}")
     try:
+        if "." not in metric and part == "limits":
+            return limits_of(name, metric)
         return getattr(threshold(name, metric), part)
     except KeyError as exc:
         raise AnsibleFilterError(f"sre.runbooks.profile: {exc.args[0]}") from None

@@ -19,7 +19,7 @@ description:
   - Debian's C(postgresql.service) is active whether or not a server runs. Name C(postgresql@*) instead.
   - Restarts are those by systemd itself, counted in O(window). A service that has been active for longer than that had
     none; for a younger one the journal is read, which takes root or the group C(systemd-journal). Where the journal begins
-    within the window, systemd's own counter stands in when it is higher, and the summary says so.
+    later than both the window and the boot, what it and systemd's own counter know can still be too much, but not well.
 author: [sre.runbooks contributors (@sre-runbooks)]
 extends_documentation_fragment:
   - sre.runbooks._check

@@ -103,16 +103,29 @@ PROFILES: dict[str, dict[str, Threshold]] = {
 }
 
 
+def limits_of(profile: str, kind: str) -> dict[str, dict[str, str]]:
+    """All limits that a profile sets for a kind of check, as its module takes them; :class:`KeyError` as below."""
+    kinds = [found.name for found in pkgutil.iter_modules(_checks.__path__)]
+    if kind not in kinds:
+        raise KeyError(f"there is no kind of check {kind!r}; there are {', '.join(kinds)}")
+    own = {metric: metric.rpartition(".")[2] for metric in _profile(profile) if metric.startswith(f"{kind}.")}
+    return {option: threshold(profile, metric).limits for metric, option in own.items()}
+
+
+def _profile(profile: str) -> dict[str, Threshold]:
+    if profile not in PROFILES:
+        raise KeyError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[profile]
+
+
 def threshold(profile: str, metric: str) -> Threshold:
     """What a profile says about a metric, else what the module of the check does by default.
 
     Raises :class:`KeyError` with a sentence that names what there is.
     """
-    if profile not in PROFILES:
-        raise KeyError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
-    found = PROFILES[profile].get(metric) or _standard(metric)
+    found = _profile(profile).get(metric) or _standard(metric)
     if not found:
-        known = sorted({*PROFILES[profile], *standard_metrics()})
+        known = sorted({*_profile(profile), *standard_metrics()})
         raise KeyError(f"the profile {profile} has no {metric!r}; it has {', '.join(known)}")
     return found
 

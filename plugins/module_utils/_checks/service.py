@@ -179,12 +179,15 @@ def _restarts(target: dict[str, t.Any], services: list[probe.Unit]) -> Check:
     else:
         counted = probe.restarts([unit.id for unit in services], window, target["timeout"])
     count = counted.count if counted.complete else max(counted.count, sum(unit.restarts or 0 for unit in services))
-    return Check.judge(
+    check = Check.judge(
         "service.restarts",
         target["name"],
         count,
         target["restarts"],
-        f"restarted by systemd {count} times in the last {target['window']:g} h"
-        + ("" if counted.complete else ", as far as the journal reaches back"),
+        f"restarted by systemd {count} times in the last {target['window']:g} h",
         **detail,
     )
+    if check.status == "ok" and not counted.complete:
+        reason = f"restarted {count} times that are known of, but the journal does not cover {target['window']:g} h"
+        return Check.unknown("service.restarts", target["name"], reason, **detail)
+    return check

@@ -18,6 +18,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._probe._command import command
+from ansible_collections.sre.runbooks.plugins.module_utils._probe.system import up
 
 TYPES = ("automount", "device", "mount", "path", "scope", "service", "slice", "socket", "swap", "target", "timer")
 PROPERTIES = (
@@ -26,6 +27,9 @@ PROPERTIES = (
 )
 RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
 """The journal's id of systemd's message that it restarts a unit of its own accord."""
+
+BOOT = 120
+"""Seconds after its start by which systemd has said something that is in the journal."""
 
 GENERATORS = "/run/systemd/generator*"
 """Where generators link the units that they want started, as Debian does for each PostgreSQL cluster."""
@@ -135,7 +139,7 @@ def _file_state(rows: t.Mapping[str, str]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Restarts:
-    """How often systemd restarted units of its own accord; ``complete`` when the journal covers the whole window."""
+    """How often systemd restarted units of its own accord; ``complete`` when the journal covers the window since the boot."""
 
     count: int
     complete: bool
@@ -143,13 +147,16 @@ class Restarts:
 
 def restarts(ids: t.Sequence[str], window: float, timeout: float) -> Restarts:
     """Restarts in the last ``window`` seconds, from the journal. Raises :class:`Unmeasurable` when it is not ours to read."""
-    start = f"@{time.time() - window:.0f}"
+    now = time.time()
+    start, booted = now - window, now - up() + BOOT
     # backwards, because journalctl 252 does not heed --until when it looks for the last line
-    complete = bool(_journal(["--reverse", "--lines=1", f"--until={start}", "_PID=1"], timeout))
+    complete = bool(_journal(["--reverse", "--lines=1", f"--until=@{max(start, booted):.0f}", "_PID=1"], timeout))
     if not complete and not _journal(["--lines=1", "_PID=1"], timeout):
         raise Unmeasurable("the journal of the system is empty or not readable: root and the group systemd-journal may")
     units = [f"UNIT={unit}" for unit in ids]
-    return Restarts(len(_journal([f"--since={start}", f"MESSAGE_ID={RESTART_SCHEDULED}", *units], timeout)), complete)
+    return Restarts(
+        len(_journal([f"--since=@{start:.0f}", f"MESSAGE_ID={RESTART_SCHEDULED}", *units], timeout)), complete
+    )
 
 
 def _journal(arguments: t.Sequence[str], timeout: float) -> list[str]:

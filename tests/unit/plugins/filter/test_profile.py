@@ -23,6 +23,14 @@ def test_the_limits_are_what_a_check_takes() -> None:
     assert render("'edubot' | sre.runbooks.profile('log.matches')") == {"warning": "10", "critical": "never"}
 
 
+def test_all_limits_for_a_kind_of_check_come_at_once() -> None:
+    assert render("'edubot' | sre.runbooks.profile('system')") == {
+        "cpu": {"warning": "80", "critical": "95"},
+        "memory": {"warning": "85", "critical": "95"},
+    }
+    assert render("'standard' | sre.runbooks.profile('system')") == {}, "the module knows"
+
+
 def test_a_part_can_be_asked_for() -> None:
     assert render("'edubot' | sre.runbooks.profile('log.matches', 'hours')") == 12
     assert render("'edubot' | sre.runbooks.profile('log.matches', part='unit')") == "records"
@@ -33,7 +41,9 @@ def test_a_part_can_be_asked_for() -> None:
     ("expression", "sentence"),
     [
         ("'edubt' | sre.runbooks.profile('system.cpu')", "there is no profile 'edubt'; there are standard, edubot"),
-        ("'edubot' | sre.runbooks.profile('cpu')", "the profile edubot has no 'cpu'; it has"),
+        ("'edubot' | sre.runbooks.profile('system.cup')", "the profile edubot has no 'system.cup'; it has"),
+        ("'edubot' | sre.runbooks.profile('cpu')", "there is no kind of check 'cpu'; there are .*system"),
+        ("'edubt' | sre.runbooks.profile('system')", "there is no profile 'edubt'"),
         ("'edubot' | sre.runbooks.profile('system.cpu', 'limit')", "there is no part 'limit'; there are limits, unit"),
     ],
 )

@@ -52,6 +52,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(commands))
     monkeypatch.setattr(probe, "time", Clock(json.loads(RECORDED.read_text())))
+    monkeypatch.setattr(probe, "up", lambda: json.loads(RECORDED.read_text())["up"])
     monkeypatch.setattr(probe, "GENERATORS", str(tmp_path / "generator*"))
     (tmp_path / "run/systemd/system").mkdir(parents=True)
     return str(tmp_path)
@@ -108,7 +109,14 @@ def test_restarts_are_counted_within_the_window(root: str) -> None:
     assert probe.restarts(["nginx.service"], 10, 5) == probe.Restarts(0, complete=True)
 
 
-def test_a_journal_that_begins_within_the_window_is_called_incomplete(root: str) -> None:
+def test_a_journal_that_begins_with_the_boot_is_complete(root: str) -> None:
+    since_the_boot = probe.restarts(["flap.service"], 86400, 5)
+    assert since_the_boot.complete
+    assert since_the_boot.count > 100
+
+
+def test_a_journal_that_begins_later_than_boot_and_window_is_not(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "up", lambda: 30 * 86400.0)
     assert not probe.restarts(["flap.service"], 86400, 5).complete
 
 
