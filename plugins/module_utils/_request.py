@@ -84,7 +84,19 @@ def check_request(target: t.Mapping[str, t.Any]) -> None:
         proxy = urllib.parse.urlsplit(target["proxy"])
         if proxy.scheme != "http" or not proxy.hostname:
             raise BadOption(f"proxy: write http://host:port, or {DIRECT} for none whatever the environment says")
+    if target["connect_to"] and not target["connect_to"].startswith("/"):
+        _check_way(target["connect_to"])
     if target["login"]:
         if not all(target["login"].get(option) for option in ("url", "username", "password")):
             raise BadOption("login: url, username and password are required")
         check_url(target["login"]["url"])
+
+
+def _check_way(way: str) -> None:
+    try:
+        place = urllib.parse.urlsplit(f"//{way}")
+        if place.hostname and place.port != 0 and place.netloc == way and ("[" in way or way.count(":") < 2):
+            return
+    except ValueError:
+        pass
+    raise BadOption(f"connect_to: {way}: write address, address:port, [address]:port or /path/to/socket")

@@ -114,7 +114,7 @@ class Client:
         self.home = urllib.parse.urlsplit(target["url"])
         self.via: str | None = target.get("connect_to")
         self.cookies = http.cookiejar.CookieJar()
-        self.ends: float = time.monotonic() + target["timeout"] - 0.3  # a little before the door gives up
+        self.ends: float = time.monotonic() + 0.95 * target["timeout"]  # a little before the door gives up
         self.address = _with_parameters(target["url"], target["secret_parameters"])
 
     def ask(

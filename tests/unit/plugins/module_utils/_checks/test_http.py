@@ -327,6 +327,9 @@ def test_95_percent_of_the_requests_are_judged(
         ({"login": {"url": f"{URL}login"}}, "username and password are required"),
         ({"secret_headers": {"Authorization": "Bearer hunter2secret\n"}}, "line break"),
         ({"headers": {"Bad header": "x"}}, "not a header"),
+        ({"connect_to": "::1"}, "[address]:port"),
+        ({"connect_to": "192.0.2.1:http"}, "[address]:port"),
+        ({"connect_to": "https://192.0.2.1/"}, "[address]:port"),
         ({"tls": {"warning": 3, "critical": 10}}, "never be seen"),
     ],
 )
