@@ -63,12 +63,7 @@ def check_url(url: str) -> None:
 
 def check_request(target: t.Mapping[str, t.Any]) -> None:
     """Raise :class:`BadOption` for request options that cannot be meant. No I/O, and no value of a secret in the text."""
-    for option in ("headers", "secret_headers"):
-        for key, value in target[option].items():
-            if re.search(r"[\r\n\0]", f"{key}{value}") or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", key):
-                raise BadOption(
-                    f"{option}.{key!r}: not a header; a line break at the end of a secret is easily overlooked"
-                )
+    _check_headers(target)
     if (target["username"] is None) != (target["password"] is None):
         raise BadOption("username, password: give both or none")
     if target["client_key"] and not target["client_cert"]:
@@ -90,6 +85,15 @@ def check_request(target: t.Mapping[str, t.Any]) -> None:
         if not all(target["login"].get(option) for option in ("url", "username", "password")):
             raise BadOption("login: url, username and password are required")
         check_url(target["login"]["url"])
+
+
+def _check_headers(target: t.Mapping[str, t.Any]) -> None:
+    for option in ("headers", "secret_headers"):
+        for key, value in target[option].items():
+            if re.search(r"[\r\n\0]", f"{key}{value}") or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", key):
+                raise BadOption(
+                    f"{option}.{key!r}: not a header; a line break at the end of a secret is easily overlooked"
+                )
 
 
 def _check_way(way: str) -> None:

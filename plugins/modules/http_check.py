@@ -70,7 +70,7 @@ options:
       tls:
         description: &tls
           - How long the certificate still has to be valid, in days. Of several on the way, the first to end counts.
-          - That it is trusted is judged in any case. The kind C(certificate) looks closer.
+          - That it is trusted is judged in any case. M(sre.runbooks.certificate_check) looks closer.
         type: dict
         suboptions: &levels
           warning: {description: &warning The last value that is fine., type: str}

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# ruff: noqa: T201
 """http_check beside check_http and check_curl of the monitoring plugins, on the servers of the integration test.
 
 Prints a table of verdicts, the rows that differ last, and what a good target costs. Needs the Debian packages
