@@ -186,12 +186,16 @@ def listening(answer: Dialogue, host: str = "127.0.0.1") -> Iterator[int]:
 
 
 def tls(settings: ssl.SSLContext, before: Dialogue | None = None) -> Dialogue:
-    """Shake hands, after the plain conversation that STARTTLS needs, and wait until the client is gone."""
+    """Shake hands, after the plain conversation that STARTTLS needs; then answer HTTP, until the client has gone."""
 
     def answer(connection: socket.socket) -> None:
         if before:
             before(connection)
         with settings.wrap_socket(connection, server_side=True) as wrapped:
-            wrapped.recv(1)
+            while heard := wrapped.recv(16384):
+                if heard.endswith(b"\r\n\r\n"):
+                    wrapped.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    break
+            wrapped.unwrap()
 
     return answer

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import re
 import typing as t
@@ -185,18 +186,17 @@ def measure(target: dict[str, t.Any]) -> t.Iterator[Check]:
         for check_id in CHECKS:
             yield Check.skipped(check_id, target["name"], "no certificate file of a service was found on this host")
         return
-    material = _material(target, target["timeout"])
-    now = probe.now()
-    yield _expiry(target, material, now)
-    yield _renewal(target, material, now)
-    yield _valid_from(target, material, now)
-    yield _hostname(target, material)
-    yield from _chain_checks(target, material, now)
-    yield _key(target, material)
-    yield _strength(target, material)
-    yield _same(target, material)
-    yield from _revocation_and_crl(target, material, now)
-    yield _staple(target, material, now)
+    sight = _Sight(target, _material(target, target["timeout"]), probe.now())
+    yield _expiry(sight)
+    yield _renewal(sight)
+    yield _valid_from(sight)
+    yield _hostname(sight)
+    yield from _what_verifies(sight)
+    yield _key(sight)
+    yield _strength(sight)
+    yield _same(sight)
+    yield from _revocation_and_crl(sight)
+    yield _staple(sight)
 
 
 def _material(address: t.Mapping[str, t.Any], timeout: float) -> probe.Material:
@@ -212,6 +212,32 @@ def _material(address: t.Mapping[str, t.Any], timeout: float) -> probe.Material:
     if address.get("key_path"):
         material = probe.with_key_file(material, address["key_path"], address["passphrase"])
     return material
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sight:
+    """A target, what was found there, and when it was looked at."""
+
+    target: t.Mapping[str, t.Any]
+    material: probe.Material
+    now: datetime.datetime
+
+    @property
+    def label(self) -> str:
+        return str(self.target["name"])
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        return self.material.leaf
+
+    @property
+    def names(self) -> list[str]:
+        """What the certificate has to be valid for."""
+        used = self.target["server_name"] or (self.target["host"] or "").strip("[]")
+        return ([used] if used else []) + list(self.target["names"] or [])
+
+    def days_to(self, moment: datetime.datetime) -> float:
+        return round((moment - self.now).total_seconds() / 86400, 3)
 
 
 def _limits(given: t.Mapping[str, str | None], spec: t.Any, auto: t.Mapping[str, float | None]) -> Limits:
@@ -248,120 +274,109 @@ def _expires(days: float) -> str:
     return f"{'expires' if days >= 0 else 'expired'} {_when(days)}"
 
 
-def _expiry(target: t.Mapping[str, t.Any], material: probe.Material, now: datetime.datetime) -> Check:
-    leaf = material.leaf
-    days = leaf.days_left(now)
+# The certificate itself
+
+
+def _expiry(sight: _Sight) -> Check:
+    leaf, days = sight.leaf, sight.days_to(sight.leaf.not_after)
+    which = f"{leaf.subject} " if sight.material.bundle else ""
     return Check.judge(
         "certificate.expiry",
-        target["name"],
-        round(days, 3),
-        expiry_limits(target["expiry"], leaf.lifetime),
-        f"{_expires(days)}, of a lifetime of {number(leaf.lifetime)} days",
+        sight.label,
+        days,
+        expiry_limits(sight.target["expiry"], leaf.lifetime),
+        f"{which}{_expires(days)}, of a lifetime of {number(leaf.lifetime)} days",
         certificate=leaf.summary(),
-        **material.session,
+        **sight.material.session,
     )
 
 
-def _renewal(target: t.Mapping[str, t.Any], material: probe.Material, now: datetime.datetime) -> Check:
-    leaf = material.leaf
-    found = renewal_limits(target["renewal"], leaf.lifetime)
+def _renewal(sight: _Sight) -> Check:
+    check_id, lifetime = "certificate.renewal", sight.leaf.lifetime
+    found = renewal_limits(sight.target["renewal"], lifetime)
     if not found:
-        reason = f"lives {number(leaf.lifetime)} days: no renewal by machine is expected, certificate.expiry judges it"
-        return Check.skipped("certificate.renewal", target["name"], reason)
-    if leaf.lifetime <= 0:
-        return Check.unknown("certificate.renewal", target["name"], "it ends before it begins")
-    share = 100 * leaf.days_left(now) / leaf.lifetime
-    return Check.judge(
-        "certificate.renewal",
-        target["name"],
-        round(max(share, 0.0), 2),
-        found,
-        f"{max(share, 0.0):.0f} % of its lifetime of {number(leaf.lifetime)} days are left",
-    )
+        reason = f"lives {number(lifetime)} days: no renewal by machine is expected, certificate.expiry judges it"
+        return Check.skipped(check_id, sight.label, reason)
+    if lifetime <= 0:
+        return Check.unknown(check_id, sight.label, "it ends before it begins")
+    share = round(max(100 * sight.days_to(sight.leaf.not_after) / lifetime, 0.0), 2)
+    summary = f"{share:.0f} % of its lifetime of {number(lifetime)} days are left"
+    return Check.judge(check_id, sight.label, share, found, summary)
 
 
-def _valid_from(target: t.Mapping[str, t.Any], material: probe.Material, now: datetime.datetime) -> Check:
-    latest = max(material.chain, key=lambda one: one.not_before)
-    days = (latest.not_before - now).total_seconds() / 86400
-    fine = latest.not_before <= now
+def _valid_from(sight: _Sight) -> Check:
+    latest = max(sight.material.chain, key=lambda one: one.not_before)
+    fine, when = latest.not_before <= sight.now, _when(sight.days_to(latest.not_before))
     return Check.expect(
         "certificate.valid_from",
-        target["name"],
+        sight.label,
         fine,
-        f"valid since {_when(days)}" if fine else f"{latest.subject} becomes valid {_when(days)}, by this host's clock",
-        clock=now.isoformat(timespec="seconds"),
+        f"valid since {when}" if fine else f"{latest.subject} becomes valid {when}, by this host's clock",
+        clock=sight.now.isoformat(timespec="seconds"),
         certificate=latest.summary(),
     )
 
 
-def _names(target: t.Mapping[str, t.Any]) -> list[str]:
-    used = target["server_name"] or (target["host"] or "").strip("[]")
-    return ([used] if used else []) + list(target["names"] or [])
+def _hostname(sight: _Sight) -> Check:
+    if not sight.names:
+        return Check.skipped("certificate.hostname", sight.label, "not asked for: names is not given")
+    missing = [one for one in sight.names if not sight.leaf.covers(one)]
+    holds = [*sight.leaf.names, *sight.leaf.addresses]
+    summary = f"not valid for {', '.join(missing)}" if missing else f"valid for {', '.join(sight.names)}"
+    if missing and holds:
+        summary += f", but for {', '.join(holds[:5])}{' and more' if holds[5:] else ''}"
+    elif missing:
+        summary += ": it has no subjectAltName, and clients ignore the common name"
+    return Check.expect("certificate.hostname", sight.label, not missing, summary, names=holds[:20])
 
 
-def _hostname(target: t.Mapping[str, t.Any], material: probe.Material) -> Check:
-    wanted, leaf = _names(target), material.leaf
-    if not wanted:
-        return Check.skipped("certificate.hostname", target["name"], "not asked for: names is not given")
-    missing = [one for one in wanted if not leaf.covers(one)]
-    holds = [*leaf.names, *leaf.addresses]
-    if not missing:
-        summary = f"valid for {', '.join(wanted)}"
-    elif holds:
-        summary = (
-            f"not valid for {', '.join(missing)}, but for {', '.join(holds[:5])}{' and more' if holds[5:] else ''}"
-        )
-    else:
-        summary = f"not valid for {', '.join(missing)}: it has no subjectAltName, and clients ignore the common name"
-    return Check.expect("certificate.hostname", target["name"], not missing, summary, names=holds[:20])
+# What verifies: trust, chain, chain_expiry and verified_expiry
 
 
-def _chain_checks(target: t.Mapping[str, t.Any], material: probe.Material, now: datetime.datetime) -> t.Iterator[Check]:
-    """Trust, chain, chain_expiry and verified_expiry: all four hang on what verifies."""
-    label = target["name"]
-    given = {"ca_path": target["ca_path"], "ca_data": target["ca_data"]}
-    asked = bool(target["host"] or any(given.values())) if target["trust"] is None else target["trust"]
+def _what_verifies(sight: _Sight) -> t.Iterator[Check]:
+    given = {"ca_path": sight.target["ca_path"], "ca_data": sight.target["ca_data"]}
+    asked = sight.target["trust"]
+    if asked is None:
+        asked = bool(sight.target["host"] or any(given.values()))
     verdict: tls.Verdict | None = None
     until: datetime.datetime | None = None
     if asked:
-        given["purpose"] = _purpose(target)
+        given["purpose"] = _purpose(sight)
         try:
-            verdict = tls.verify(material.chain, **given)
-            until = tls.verified_until(material.chain, now, **given) if verdict.trusted else None
+            verdict = tls.verify(sight.material.chain, **given)
+            until = tls.verified_until(sight.material.chain, sight.now, **given) if verdict.trusted else None
         except Unmeasurable as exc:
-            yield Check.unknown("certificate.trust", label, str(exc))
-            for blocked in ("certificate.chain", "certificate.verified_expiry"):
-                yield Check.skipped(
-                    blocked, label, f"not measured, see certificate.trust: {exc}", blocked_by="certificate.trust"
-                )
-            yield _chain_expiry(target, material, now, judged_elsewhere=False)
+            yield Check.unknown("certificate.trust", sight.label, str(exc))
+            yield _blocked("certificate.chain", sight, str(exc))
+            yield _chain_expiry(sight, verified=False)
+            yield _blocked("certificate.verified_expiry", sight, str(exc))
             return
-    yield _trust(label, material, verdict)
-    yield _chain(label, material, verdict)
-    yield _chain_expiry(target, material, now, judged_elsewhere=bool(verdict and verdict.trusted))
-    yield _verified_expiry(target, material, now, verdict, until)
+    yield _trust(sight, verdict)
+    yield _chain(sight, verdict)
+    yield _chain_expiry(sight, verified=bool(verdict and verdict.trusted))
+    yield _verified_expiry(sight, verdict, until)
 
 
-def _purpose(target: t.Mapping[str, t.Any]) -> str | None:
-    """What the certificate must be good for: a server's under a name, a client's in a kubeconfig, else anything."""
-    if (target.get("entry") or "").startswith("user "):
+def _blocked(check_id: str, sight: _Sight, reason: str) -> Check:
+    first = "certificate.trust"
+    return Check.skipped(check_id, sight.label, f"not measured, see {first}: {reason}", blocked_by=first)
+
+
+def _purpose(sight: _Sight) -> str | None:
+    """What the certificate must be good for: a client's in a kubeconfig, a server's under a name, else anything."""
+    if (sight.target.get("entry") or "").startswith("user "):
         return "sslclient"
-    return "sslserver" if _names(target) else None
+    return "sslserver" if sight.names else None
 
 
-def _trust(label: str, material: probe.Material, verdict: tls.Verdict | None) -> Check:
+def _trust(sight: _Sight, verdict: tls.Verdict | None) -> Check:
+    check_id = "certificate.trust"
     if verdict is None:
-        return Check.skipped(
-            "certificate.trust", label, "not asked for: neither trust nor a CA is given for what lies in a file"
-        )
-    blamed = _path(material)[: verdict.depth + 1][-1]
-    return Check.expect(
-        "certificate.trust",
-        label,
-        verdict.trusted,
-        f"issued by {material.leaf.issuer}, trusted" if verdict.trusted else f"not trusted: {verdict.reason}",
-        certificate=blamed.summary(),
-    )
+        reason = "not asked for: what lies in a file is judged where trust or a CA is given"
+        return Check.skipped(check_id, sight.label, reason)
+    blamed = _path(sight.material)[: verdict.depth + 1][-1]
+    summary = f"issued by {sight.leaf.issuer}, trusted" if verdict.trusted else f"not trusted: {verdict.reason}"
+    return Check.expect(check_id, sight.label, verdict.trusted, summary, certificate=blamed.summary())
 
 
 def _path(material: probe.Material) -> list[x509.Certificate]:
@@ -375,33 +390,32 @@ def _path(material: probe.Material) -> list[x509.Certificate]:
     return path
 
 
-def _chain(label: str, material: probe.Material, verdict: tls.Verdict | None) -> Check:
-    path = _path(material)
-    evidence = [one.summary() for one in material.found[:10]]
+def _chain(sight: _Sight, verdict: tls.Verdict | None) -> Check:
+    check_id, found = "certificate.chain", sight.material.found
+    path, evidence = _path(sight.material), [one.summary() for one in found[:10]]
+    if sight.material.bundle:
+        return Check.skipped(check_id, sight.label, f"{len(found)} CAs that do not issue one another are no chain")
     if verdict and verdict.no_issuer and verdict.depth == 0:
-        issuer = f"its issuer, {material.leaf.issuer}, is neither there nor trusted here"
-        return Check.expect("certificate.chain", label, False, f"incomplete: {issuer}", chain=evidence)
+        summary = f"incomplete: its issuer, {sight.leaf.issuer}, is neither there nor trusted here"
+        return Check.expect(check_id, sight.label, False, summary, chain=evidence)
     if verdict and verdict.no_issuer:
         top = path[: verdict.depth + 1][-1]
-        end = f"it ends at {top.subject}, whose issuer, {top.issuer}, is not trusted here"
-        return Check.unknown(
-            "certificate.chain", label, f"whether more is needed cannot be told: {end}", chain=evidence
-        )
-    disorder = _disorder(material)
+        reason = f"it ends at {top.subject}, whose issuer, {top.issuer}, is not trusted here"
+        return Check.unknown(check_id, sight.label, f"whether more is needed cannot be told: {reason}", chain=evidence)
+    disorder = _disorder(sight.material)
     if disorder:
-        return Check.expect("certificate.chain", label, False, disorder, otherwise="warning", chain=evidence)
+        return Check.expect(check_id, sight.label, False, disorder, otherwise="warning", chain=evidence)
     if verdict is None and not path[-1].self_issued:
         reason = "in order as far as it goes; whether it is complete is only judged with trust or a CA"
-        return Check.skipped("certificate.chain", label, reason, chain=evidence)
-    count = len(material.found)
-    summary = "one certificate, complete" if count == 1 else f"{count} certificates, complete and in order"
-    return Check.expect("certificate.chain", label, True, summary, chain=evidence)
+        return Check.skipped(check_id, sight.label, reason, chain=evidence)
+    summary = "one certificate, complete" if len(found) == 1 else f"{len(found)} certificates, complete and in order"
+    return Check.expect(check_id, sight.label, True, summary, chain=evidence)
 
 
 def _disorder(material: probe.Material) -> str | None:
-    """What is wrong with the order: each certificate has to be the issuer of one before it. Cross-signed ones may follow."""
+    """What is wrong with the order: each certificate has to be the issuer of one before it, so cross-signed ones may follow."""
     found = material.found
-    if not material.ordered or material.bundle:
+    if not material.ordered:
         return None
     if found[0] != material.leaf:
         return f"out of order: {material.leaf.subject} has to come first"
@@ -414,193 +428,181 @@ def _disorder(material: probe.Material) -> str | None:
     return None
 
 
-def _chain_expiry(
-    target: t.Mapping[str, t.Any], material: probe.Material, now: datetime.datetime, *, judged_elsewhere: bool
-) -> Check:
+def _chain_expiry(sight: _Sight, *, verified: bool) -> Check:
     """The first to expire of everything above the leaf. Where a chain verifies, it may be one that nobody needs."""
-    above = material.chain[1:]
-    if not above:
-        return Check.skipped("certificate.chain_expiry", target["name"], "nothing lies above the certificate here")
+    check_id, above = "certificate.chain_expiry", sight.material.chain[1:]
+    if not above or sight.material.bundle:
+        return Check.skipped(check_id, sight.label, "nothing lies above the certificate here")
     first = min(above, key=lambda one: one.not_after)
-    days = first.days_left(now)
-    auto = {"warning": EXPIRY_DAYS["warning"], "critical": None if judged_elsewhere else EXPIRY_DAYS["critical"]}
-    return Check.judge(
-        "certificate.chain_expiry",
-        target["name"],
-        round(days, 3),
-        _limits(target["chain_expiry"], DAYS, auto),
-        f"{first.subject} {_expires(days)}",
-        certificate=first.summary(),
+    days = sight.days_to(first.not_after)
+    auto = {"warning": EXPIRY_DAYS["warning"], "critical": None if verified else EXPIRY_DAYS["critical"]}
+    found = _limits(sight.target["chain_expiry"], DAYS, auto)
+    summary = f"{first.subject} {_expires(days)}"
+    return Check.judge(check_id, sight.label, days, found, summary, certificate=first.summary())
+
+
+def _verified_expiry(sight: _Sight, verdict: tls.Verdict | None, until: datetime.datetime | None) -> Check:
+    check_id = "certificate.verified_expiry"
+    if verdict is None:
+        return Check.skipped(check_id, sight.label, "not asked for, as certificate.trust")
+    if not verdict.trusted:
+        return _blocked(check_id, sight, "nothing verifies")
+    if until is None:
+        return Check.expect(check_id, sight.label, False, "the members of the chain are at no time all valid")
+    days = sight.days_to(until)
+    if until >= sight.leaf.not_after:  # the certificate itself ends first, which certificate.expiry judges
+        return Check.judge(check_id, sight.label, days, Limits(unit="d"), "lasts as long as the certificate")
+    summary = f"{'stops' if days >= 0 else 'stopped'} verifying {_when(days)}, before the certificate expires"
+    found = sight.target["verified_expiry"]
+    return Check.judge(check_id, sight.label, days, found, summary, until=until.isoformat())
+
+
+# Keys and signatures
+
+
+def _key(sight: _Sight) -> Check:
+    check_id, material = "certificate.key", sight.material
+    if material.key_problem:
+        return Check.unknown(check_id, sight.label, material.key_problem)
+    if not material.keys:
+        reason = "there is no private key with it, and none is given that can be read"
+        return Check.skipped(check_id, sight.label, reason)
+    fine = sight.leaf.key in material.keys
+    return Check.expect(
+        check_id, sight.label, fine, f"the private key belongs to {'the' if fine else 'another'} certificate"
     )
 
 
-def _verified_expiry(
-    target: t.Mapping[str, t.Any],
-    material: probe.Material,
-    now: datetime.datetime,
-    verdict: tls.Verdict | None,
-    until: datetime.datetime | None,
-) -> Check:
-    check_id, label = "certificate.verified_expiry", target["name"]
-    if verdict is None:
-        return Check.skipped(check_id, label, "not asked for, as certificate.trust")
-    if not verdict.trusted:
-        return Check.skipped(check_id, label, "nothing verifies, see certificate.trust", blocked_by="certificate.trust")
-    if until is None:
-        return Check.expect(check_id, label, False, "the members of the chain are at no time all valid")
-    days = (until - now).total_seconds() / 86400
-    if until >= material.leaf.not_after:  # the certificate itself ends first, which is judged as certificate.expiry
-        return Check.judge(check_id, label, round(days, 3), Limits(unit="d"), "lasts as long as the certificate")
-    summary = f"{'stops' if days >= 0 else 'stopped'} verifying {_when(days)}, before the certificate expires"
-    return Check.judge(check_id, label, round(days, 3), target["verified_expiry"], summary, until=until.isoformat())
-
-
-def _key(target: t.Mapping[str, t.Any], material: probe.Material) -> Check:
-    check_id, label = "certificate.key", target["name"]
-    if material.key_problem:
-        return Check.unknown(check_id, label, material.key_problem)
-    if not material.keys:
-        return Check.skipped(check_id, label, "there is no private key with it, and none is given that can be read")
-    fine = material.leaf.key in material.keys
-    summary = "the private key belongs to the certificate" if fine else "the private key belongs to another certificate"
-    return Check.expect(check_id, label, fine, summary)
-
-
-def _strength(target: t.Mapping[str, t.Any], material: probe.Material) -> Check:
+def _strength(sight: _Sight) -> Check:
     """The weakest key or signature. The signature of a root does not count: it is trusted for being known."""
-    links = [(one.key_bits, f"key of {one.subject}, {one.key_words}") for one in material.chain]
-    links += [
+    check_id, chain = "certificate.strength", sight.material.chain
+    links = [(one.key_bits, f"key of {one.subject}, {one.key_words}") for one in chain] + [
         (one.signature_bits, f"signature of {one.subject}, {one.signature_words}")
-        for one in material.chain
+        for one in chain
         if not one.self_issued
     ]
     strange = [words for bits, words in links if bits is None]
     if strange:
-        return Check.unknown("certificate.strength", target["name"], f"not known how strong it is: {strange[0]}")
+        return Check.unknown(check_id, sight.label, f"not known how strong it is: {strange[0]}")
     bits, words = min((bits, words) for bits, words in links if bits is not None)
-    return Check.judge(
-        "certificate.strength", target["name"], bits, target["strength"], f"the weakest is the {words}: {bits} bit"
-    )
+    summary = f"the weakest is the {words}: {bits} bit"
+    return Check.judge(check_id, sight.label, bits, sight.target["strength"], summary)
 
 
-def _same(target: t.Mapping[str, t.Any], material: probe.Material) -> Check:
-    check_id, label = "certificate.same", target["name"]
-    if not target["same_as"]:
-        return Check.skipped(check_id, label, "not asked for: same_as is not given")
-    different, unseen, evidence = [], [], {label: material.leaf.summary()}
-    for address in target["same_as"]:
-        # Behind another address the same name is asked for.
-        asked = (
-            {**address, "server_name": address["server_name"] or _name_asked(target)} if address["host"] else address
-        )
+# The same certificate elsewhere
+
+
+def _same(sight: _Sight) -> Check:
+    check_id, places = "certificate.same", sight.target["same_as"]
+    if not places:
+        return Check.skipped(check_id, sight.label, "not asked for: same_as is not given")
+    different, unseen, seen = [], [], {sight.label: sight.leaf.summary()}
+    for address in places:
+        asked_for = address["server_name"] or (_name_asked(sight) if address["host"] else None)
         try:
-            other = _material(asked, target["timeout"] / 5).leaf
+            other = _material({**address, "server_name": asked_for}, sight.target["timeout"] / 5).leaf
         except Unmeasurable as exc:
             unseen.append(str(exc))
             continue
-        evidence[_place(address)] = other.summary()
-        if other.fingerprint != material.leaf.fingerprint:
-            different.append(f"{_place(address)} {_compared(other, material.leaf)}")
+        seen[_place(address)] = other.summary()
+        if other.fingerprint != sight.leaf.fingerprint:
+            different.append(f"{_place(address)} that {_compared(other, sight.leaf)}")
     if different:
-        return Check.expect(
-            check_id, label, False, f"another one at {'; '.join(different)}", otherwise="warning", places=evidence
-        )
+        summary = f"another one at {'; '.join(different)}"
+        return Check.expect(check_id, sight.label, False, summary, otherwise="warning", places=seen)
     if unseen:
-        return Check.unknown(check_id, label, f"not compared: {'; '.join(unseen)}", places=evidence)
-    return Check.expect(check_id, label, True, f"the same in {len(target['same_as']) + 1} places", places=evidence)
+        return Check.unknown(check_id, sight.label, f"not compared: {'; '.join(unseen)}", places=seen)
+    return Check.expect(check_id, sight.label, True, f"the same in {len(places) + 1} places", places=seen)
 
 
-def _name_asked(target: t.Mapping[str, t.Any]) -> str | None:
-    names = [one for one in _names(target) if not x509.as_address(one) and not one.startswith("*")]
-    return names[0] if names else None
+def _name_asked(sight: _Sight) -> str | None:
+    """Behind another address the same name is asked for."""
+    return next((one for one in sight.names if not x509.as_address(one) and "*" not in one), None)
 
 
 def _compared(other: x509.Certificate, leaf: x509.Certificate) -> str:
-    days = (other.not_after - leaf.not_after).total_seconds() / 86400
-    return (
-        f"that expires {abs(days):.1f} days {'later' if days > 0 else 'earlier'}"
-        if days
-        else "that expires at the same time"
-    )
+    days = other.days_left(leaf.not_after)
+    return f"expires {abs(days):.1f} days {'later' if days > 0 else 'earlier'}" if days else "expires at the same time"
 
 
-def _revocation_and_crl(
-    target: t.Mapping[str, t.Any], material: probe.Material, now: datetime.datetime
-) -> t.Iterator[Check]:
-    label = target["name"]
+# Revocation
+
+
+def _revocation_and_crl(sight: _Sight) -> t.Iterator[Check]:
     lists: tuple[x509.Crl, ...] = ()
     problem = ""
-    if target["crl_path"]:
+    if sight.target["crl_path"]:
         try:
-            lists = probe.crls(target["crl_path"])
+            lists = probe.crls(sight.target["crl_path"])
         except Unmeasurable as exc:
             problem = str(exc)
-    yield _revocation(label, material, lists, problem)
-    if not target["crl_path"]:
-        yield Check.skipped("certificate.crl", label, "not asked for: crl_path is not given")
-    elif problem:
-        yield Check.unknown("certificate.crl", label, problem)
+    yield _revocation(sight, lists, problem)
+    if problem:
+        yield Check.unknown("certificate.crl", sight.label, problem)
+    elif lists:
+        yield _crl(sight, lists)
     else:
-        yield _crl(target, lists, now)
+        yield Check.skipped("certificate.crl", sight.label, "not asked for: crl_path is not given")
 
 
-def _revocation(label: str, material: probe.Material, lists: tuple[x509.Crl, ...], problem: str) -> Check:
-    check_id = "certificate.revocation"
-    if material.staple and material.staple.status == "revoked":
+def _revocation(sight: _Sight, lists: tuple[x509.Crl, ...], problem: str) -> Check:
+    check_id, label, chain = "certificate.revocation", sight.label, sight.material.chain
+    staple = sight.material.staple
+    told = staple.status if staple and staple.serial == sight.leaf.serial else ""
+    if told == "revoked":
         return Check.expect(check_id, label, False, "revoked, says the stapled OCSP response")
     for one in lists:
-        signers = [holder for holder in material.chain if holder.subject == one.issuer]
-        if signers and not any(one.signed_by(holder) for holder in signers):
-            return Check.unknown(
-                check_id, label, f"the revocation list is not signed by {one.issuer}, whose name it bears"
-            )
-        revoked = next((certificate for certificate in material.chain if one.revokes(certificate)), None)
+        holders = [holder for holder in chain if holder.subject == one.issuer]
+        if holders and not any(one.signed_by(holder) for holder in holders):
+            return Check.unknown(check_id, label, f"the list of {one.issuer} does not bear its signature")
+        revoked = next((certificate for certificate in chain if one.revokes(certificate)), None)
         if revoked:
             return Check.expect(check_id, label, False, f"revoked: {revoked.subject}, says the list of {one.issuer}")
     if problem:
         return Check.unknown(check_id, label, problem)
-    if lists and not any(one.issuer == certificate.issuer for one in lists for certificate in material.chain):
+    if lists and not any(one.issuer == certificate.issuer for one in lists for certificate in chain):
         return Check.unknown(check_id, label, f"the list is of {lists[0].issuer}, which issued nothing in this chain")
     if lists:
         return Check.expect(check_id, label, True, "nothing in the chain is on the list")
-    if material.staple and material.staple.status == "good":
+    if told == "good" and staple and staple.fresh(sight.now):
         return Check.expect(check_id, label, True, "not revoked, says the stapled OCSP response")
-    return Check.skipped(check_id, label, "no list is given and no OCSP response is stapled: nothing to judge by")
-
-
-def _crl(target: t.Mapping[str, t.Any], lists: tuple[x509.Crl, ...], now: datetime.datetime) -> Check:
-    endless = next((one for one in lists if one.next_update is None), None)
-    if endless:
-        reason = f"the list of {endless.issuer} does not say when the next one is due"
-        return Check.unknown("certificate.crl", target["name"], reason)
-    first = min(lists, key=lambda one: one.next_update or now)
-    days = ((first.next_update or now) - now).total_seconds() / 86400
-    return Check.judge(
-        "certificate.crl",
-        target["name"],
-        round(days, 3),
-        target["crl"],
-        f"the next list of {first.issuer} {'is' if days >= 0 else 'was'} due {_when(days)}",
-        entries=first.entries,
+    if told == "unknown":
+        return Check.unknown(
+            check_id, label, "the stapled OCSP response says that its CA does not know the certificate"
+        )
+    return Check.skipped(
+        check_id, label, "no list is given and no OCSP response of use is stapled: nothing to judge by"
     )
 
 
-def _staple(target: t.Mapping[str, t.Any], material: probe.Material, now: datetime.datetime) -> Check:
-    check_id, label, staple = "certificate.staple", target["name"], material.staple
-    if not target["host"]:
+def _crl(sight: _Sight, lists: tuple[x509.Crl, ...]) -> Check:
+    check_id = "certificate.crl"
+    due = [(one.next_update, one) for one in lists if one.next_update]
+    if len(due) < len(lists):
+        endless = next(one.issuer for one in lists if not one.next_update)
+        return Check.unknown(check_id, sight.label, f"the list of {endless} does not say when the next one is due")
+    moment, first = min(due, key=lambda pair: pair[0])
+    days = sight.days_to(moment)
+    summary = f"the next list of {first.issuer} {'is' if days >= 0 else 'was'} due {_when(days)}"
+    return Check.judge(check_id, sight.label, days, sight.target["crl"], summary, entries=first.entries)
+
+
+def _staple(sight: _Sight) -> Check:
+    check_id, label, staple = "certificate.staple", sight.label, sight.material.staple
+    if not sight.target["host"]:
         return Check.skipped(check_id, label, "only a server staples")
+    if staple is None and sight.leaf.must_staple:
+        return Check.expect(check_id, label, False, "no OCSP response is stapled, which the certificate demands")
     if staple is None:
-        if material.leaf.must_staple:
-            return Check.expect(check_id, label, False, "no OCSP response is stapled, which the certificate demands")
         return Check.skipped(check_id, label, "no OCSP response is stapled, which is allowed")
     if staple.this_update is None:
         return Check.unknown(check_id, label, f"the stapled OCSP response is of no use: {staple.status}")
-    if staple.serial != material.leaf.serial:
+    if staple.serial != sight.leaf.serial:
         return Check.expect(check_id, label, False, "the stapled OCSP response is about another certificate")
-    if staple.this_update > now:
+    if staple.this_update > sight.now:
         return Check.expect(check_id, label, False, "the stapled OCSP response is not valid yet, by this host's clock")
     if staple.next_update is None:
         return Check.expect(check_id, label, True, f"the stapled OCSP response says {staple.status}, without an end")
-    hours = (staple.next_update - now).total_seconds() / 3600
-    summary = f"the stapled OCSP response says {staple.status} and {_expires(hours / 24)}"
-    return Check.judge(check_id, label, round(hours, 2), target["staple"], summary)
+    days = sight.days_to(staple.next_update)
+    summary = f"the stapled OCSP response says {staple.status} and {_expires(days)}"
+    return Check.judge(check_id, label, round(24 * days, 2), sight.target["staple"], summary)

@@ -63,6 +63,10 @@ class Staple:
     this_update: datetime.datetime | None
     next_update: datetime.datetime | None
 
+    def fresh(self, now: datetime.datetime) -> bool:
+        """Whether it holds at this time."""
+        return bool(self.this_update and self.this_update <= now) and (not self.next_update or now <= self.next_update)
+
 
 @dataclasses.dataclass(frozen=True)
 class Served:

@@ -716,6 +716,22 @@ def test_each_certificate_of_a_kubeconfig_is_a_target(tmp_path: Path) -> None:
     assert found[f"{config} cluster prod", "certificate.expiry"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("case", "status"),
+    [
+        ("staple good", "ok"),
+        ("staple says revoked", "critical"),
+        ("staple expired", "skipped"),
+        ("staple from the future", "skipped"),
+        ("staple about another", "skipped"),
+    ],
+)
+def test_only_a_response_that_holds_speaks_for_a_certificate(
+    case: str, status: str, measured: Callable[..., list[Check]]
+) -> None:
+    assert statuses(measured(CASES[case][0], **TRUSTED))["certificate.revocation"] == status
+
+
 def test_one_dead_host_is_one_line(measured: Callable[..., list[Check]]) -> None:
     found = measured(given(host=HOST, port=1))
     assert [check.status for check in found if check.status != "skipped"] == ["unknown"]
@@ -730,7 +746,7 @@ def test_the_sentences_tell_what_happened(measured: Callable[..., list[Check]]) 
     assert expiry.summary == "expires in 60.0 days, of a lifetime of 90 days"
     assert (expiry.unit, expiry.warning, expiry.critical) == ("d", "15", "7")
     assert expiry.detail["protocol"] == "TLSv1.3"
-    assert same.summary.endswith("file that expires 29.0 days later")
+    assert same.summary.endswith("/file that expires 29.0 days later")
     assert found["certificate.chain"].summary == "2 certificates, complete and in order"
 
 
