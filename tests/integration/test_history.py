@@ -13,8 +13,7 @@ import pytest
 from ansible_collections.sre.runbooks.plugins.plugin_utils import _history
 from ansible_collections.sre.runbooks.plugins.plugin_utils._history import History, HistoryUnavailable, NoHistory
 from ansible_collections.sre.runbooks.tests.integration.conftest import Postgresql
-from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import *  # noqa: F403 - the same tests
-from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import run
+from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import EveryHistory, run
 
 _numbers = itertools.count()
 
@@ -25,6 +24,10 @@ def place(postgresql: Postgresql) -> str:
     name = f"history_{next(_numbers)}"
     postgresql.sql(f"CREATE DATABASE {name}")
     return postgresql.url(name)
+
+
+class TestPostgresql(EveryHistory):
+    pass
 
 
 def test_reading_creates_nothing(postgresql: Postgresql, place: str) -> None:

@@ -47,7 +47,8 @@ def place(tmp_path: Path) -> str:
 
 @pytest.fixture
 def attest(place: str) -> Any:
-    def run(*, check_mode: bool = False, runbook: Any = RUNBOOK, **arguments: Any) -> dict[str, Any]:
+    def run(*, check_mode: bool = False, **arguments: Any) -> dict[str, Any]:
+        runbook = arguments.pop("runbook", RUNBOOK)
         given = {"occasion": "evening", "step": "E-1", **arguments}
         task = Task.load({"name": "Attest", "sre.runbooks.attest": given, "check_mode": check_mode})
         loader = DataLoader()

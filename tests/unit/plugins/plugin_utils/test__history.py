@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from ansible_collections.sre.runbooks.plugins.plugin_utils import _history
 from ansible_collections.sre.runbooks.plugins.plugin_utils._history import History, HistoryUnavailable, NoHistory
-from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import *  # noqa: F403 - the same tests
 from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.histories import (
+    EveryHistory,
     another_process,
     open_as_nobody,
     record,
@@ -31,6 +31,10 @@ def place(tmp_path: Path) -> str:
 
 
 # Only a file
+
+
+class TestSqlite(EveryHistory):
+    pass
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -58,11 +62,12 @@ def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
         assert (tmp_path / "a b?c#d%20.sqlite").exists()
 
 
-def test_readers_go_on_while_a_run_is_saved(history: History, place: str) -> None:
-    history.save(run(0), [record()])
-    with History(place, write=False) as reader, history._transaction(write=True) as connection:
-        connection.execute(sa.delete(_history.RUNS))
-        assert len(reader.runs()) == 1
+def test_readers_go_on_while_a_run_is_saved(place: str) -> None:
+    with History(place) as writer:
+        writer.save(run(0), [record()])
+        with History(place, write=False) as reader, writer._transaction(write=True) as connection:
+            connection.execute(sa.delete(_history.RUNS))
+            assert len(reader.runs()) == 1
 
 
 def test_a_writer_that_has_to_wait_too_long_is_told_so(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
