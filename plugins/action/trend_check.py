@@ -45,14 +45,14 @@ class ActionModule(ActionBase):
         now = dt.datetime.now(dt.UTC)
         try:
             jobs = plan(_trend, args)
-            runbook = self._templar.template(variables.get("sre_runbook") or {})
-            system = _run.read_facts(current)["system"] if current else runbook.get("system")
         except BadOption as exc:
             return {**result, "failed": True, "msg": str(exc)}
+        runbook, labels = (self._templar.template(variables.get(name) or {}) for name in ("sre_runbook", "sre_labels"))
+        system = str(runbook.get("system") or labels.get("system") or "unnamed")  # as the run is saved
         where = location(self._templar.template(args["history"] or variables.get("sre_history")))
         for job in jobs:
             since = now - dt.timedelta(days=job.target["window"])
-            past = recall(where, str(system), variables["inventory_hostname"], job.target["of"], since, current)
+            past = recall(where, system, variables["inventory_hostname"], job.target["of"], since, current)
             job.target.update(past=past, now=now)
         checks = measure_all(jobs, args["budget"])
         status = worst(check.status for check in checks)

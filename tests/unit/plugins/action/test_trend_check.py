@@ -164,7 +164,6 @@ def test_the_value_of_this_run_is_the_newest_one(
     remember(8, lambda day: [record(90 + day % 2)])
     run = tmp_path / "run"
     run.mkdir()
-    (run / "run.json").write_text(json.dumps({"system": "shop"}))
     (run / "checks.jsonl").write_text(json.dumps({**record(100), "at": iso(NOW)}) + "\n")
     monkeypatch.setenv("SRE_RUNBOOKS_RUN", str(run))
     found = check(trend(deviation={"warning": 3}), "trend.deviation")
@@ -176,7 +175,6 @@ def test_a_new_host_is_not_red_before_it_has_a_past(
 ) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    (run / "run.json").write_text(json.dumps({"system": "shop"}))
     (run / "checks.jsonl").write_text(json.dumps({**record(99), "at": iso(NOW)}) + "\n")
     monkeypatch.setenv("SRE_RUNBOOKS_RUN", str(run))
     result = trend()
