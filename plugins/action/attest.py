@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
             "msg": f"{row['step']} of {row['occasion']} is {row['state']} for {row['date']}, says {row['by']}",
             "diff": {"before": shown_before or {}, "after": shown if changed else shown_before},
         }
-        return {**result, "warnings": [hint]} if hint else result
+        return {**result, "warnings": [hint]} if hint and not args["date"] else result
 
     def _record(
         self, row: dict[str, t.Any], history: str | None, runbook: _runbook.Runbook

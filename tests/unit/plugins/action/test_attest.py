@@ -142,6 +142,7 @@ def test_the_day_of_the_last_run_is_pointed_out_when_it_is_another_one(attest: A
     [warning] = attest()["warnings"]
     assert warning == "the last run of evening is of 2026-11-01: if that one is meant, attest with that date"
     assert "warnings" not in attest(date="2026-11-01")
+    assert "warnings" not in attest(date="2026-11-02")
 
 
 def test_documentation_and_arguments_agree() -> None:
