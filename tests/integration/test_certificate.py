@@ -240,7 +240,8 @@ def through_the_module(directory: Path, targets: list[dict[str, Any]]) -> list[d
     }
     (directory / "play.yml").write_text(yaml.safe_dump([play], allow_unicode=True))
     command = [str(Path(sys.executable).with_name("ansible-playbook")), str(directory / "play.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    environment = {**os.environ, "SRE_RUNBOOKS_DIRECTORY": str(directory / "state")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     checks: list[dict[str, Any]] = json.loads(answer.read_text())["checks"]
     return checks
