@@ -40,7 +40,17 @@ _NUMBERED = {10: "debug", 20: "debug", 30: "info", 40: "warning", 50: "error", 6
 _MONOLOG = {100: "debug", 200: "info", 250: "notice", 300: "warning", 400: "error", 500: "critical", 550: "alert"}
 
 Header = t.Match[bytes]
-Hint = t.Union[t.Tuple[bytes, ...], t.Pattern[bytes], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """Lower-case words of which a record has one, in whatever case. A ``<priority>`` in front of a line goes before."""
+
+    words: tuple[bytes, ...]
+    priority: bool = False
+
+
+Hint = t.Union[t.Tuple[bytes, ...], Words, None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Format:
     """How to read one kind of log.
 
     ``header`` matches a record's first line from its start. ``level`` tells its urgency, or None where it tells none.
-    ``hint`` gives, for a level, literals or a pattern of which every record of that level or worse holds one in its first
+    ``hint`` gives, for a level, literals or words of which every record of that level or worse holds one in its first
     line: what is scanned for; None when each record has to be looked at. ``starts`` are literals that begin a record and
     no continuation, for counting; empty when every line is a record. ``dated`` is False when there is no time stamp.
     """
@@ -114,15 +124,13 @@ def level_by_words(text: bytes) -> str:
     return next((level for level, words in _WORD_PATTERNS if words.search(text, 0, 400)), "info")
 
 
-def _hint_by_words(wanted: str) -> Hint:
-    words = [words for level, words in _WORDS if at_least(level, wanted)]
-    return re.compile(rb"(?i)" + rb"|".join(words)) if at_least(wanted, "warning") and words else None
-
-
-def _syslog_hint(wanted: str) -> Hint:
-    """The words, or a priority in front, which tells more than words."""
-    words = _hint_by_words(wanted)
-    return re.compile(words.pattern + rb"|^<\d", re.MULTILINE) if isinstance(words, re.Pattern) else None
+def _hint_by_words(wanted: str, *, priority: bool = False) -> Hint:
+    """The words, shortened where one is the beginning of another."""
+    if not at_least(wanted, "warning"):
+        return None
+    found = [word for level, words in _WORDS if at_least(level, wanted) for word in words.split(b"|")]
+    plain = [re.sub(rb"\(.*|.\?", b"", word) for word in found]
+    return Words(tuple(sorted(set(plain))), priority) if plain else None
 
 
 _SEVERITY = tuple(reversed(LEVELS))
@@ -257,7 +265,7 @@ FORMATS = {
                 + rb") [\w.:-]+ (?P<message>[\w(/<-].*)"
             ),
             _syslog_level,
-            _syslog_hint,
+            lambda wanted: _hint_by_words(wanted, priority=True),
         ),
         Format(
             "json", re.compile(rb"\{.*"), _json_level, lambda _wanted: None, stamp=_json_stamp, message=_json_message

@@ -289,17 +289,36 @@ def _scanner(question: Question, form: Format) -> Scanner:
     hint = form.hint(question.level) if question.level else None
     if isinstance(hint, tuple):
         return _Literals(hint, in_header=True)
-    if isinstance(hint, re.Pattern):
-        return _pattern(hint, in_header=True)
+    if isinstance(hint, formats.Words):
+        return _words(hint)
     if question.match and not question.level:
         if question.match == re.escape(question.match):
             return _Literals((question.match.encode(),), in_header=False)
-        return _pattern(re.compile(question.match.encode()), in_header=False)
+        return _pattern(re.compile(question.match.encode()))
     return _every_line
 
 
-def _pattern(pattern: t.Pattern[bytes], *, in_header: bool) -> Scanner:
-    return lambda block, end: ((found.start(), in_header) for found in pattern.finditer(block, 0, end))
+def _pattern(pattern: t.Pattern[bytes]) -> Scanner:
+    return lambda block, end: ((found.start(), False) for found in pattern.finditer(block, 0, end))
+
+
+def _words(hint: formats.Words) -> Scanner:
+    """Looking for one word after the other is ten times as fast as a pattern that takes either case of any of them."""
+
+    def scan(block: bytes, end: int) -> t.Iterator[tuple[int, bool]]:
+        if hint.priority and (block.startswith(b"<") or b"\n<" in block):
+            yield from _every_line(block, end)
+            return
+        lowered, positions = block.lower(), []
+        for word in hint.words:
+            position = lowered.find(word, 0, end)
+            while position >= 0:
+                positions.append(position)
+                position = lowered.find(word, position + 1, end)
+        for position in sorted(positions):
+            yield position, True
+
+    return scan
 
 
 def _every_line(block: bytes, end: int) -> t.Iterator[tuple[int, bool]]:

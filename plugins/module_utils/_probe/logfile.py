@@ -190,8 +190,11 @@ class Log:
             return segment.status.st_mtime if told is None else told
         return None
 
-    def read_window(self, tally: Tally, start: float) -> tuple[Coverage, list[Place]]:
-        """Count what was written since ``start`` (epoch). Returns also the places reached, to go on from."""
+    def read_window(self, tally: Tally, start: float, *, go_on: bool = False) -> tuple[Coverage, list[Place]]:
+        """Count what was written since ``start`` (epoch).
+
+        Returns also the places reached. To ``go_on`` from there, a last line that is still being written is left for then.
+        """
         coverage, older, reached = Coverage(), False, []
         segments = self._newest(self.segments())
         current = self._current(segments)
@@ -201,14 +204,15 @@ class Log:
                 reached.append(_closed(segment))
                 continue
             with self.open(segment) as source:
-                record, end, matched = self._window_of(source, segment, tally, start, coverage)
+                partial = not (go_on and _fresh(segment))
+                record, end, matched = self._window_of(source, segment, tally, start, coverage, partial)
                 reached.append(self._place(source, segment, end, record, matched))
                 reached[-1].live = segment is current
         coverage.complete = older or (coverage.begins is not None and coverage.begins <= start)
         return coverage, reached
 
     def _window_of(
-        self, source: Source, segment: Segment, tally: Tally, start: float, coverage: Coverage
+        self, source: Source, segment: Segment, tally: Tally, start: float, coverage: Coverage, partial: bool
     ) -> tuple[int, int, bool]:
         form, clock, size = tally.form, tally.clock, segment.status.st_size
         clock.begin(segment.status.st_mtime)
@@ -219,7 +223,7 @@ class Log:
             raise Unmeasurable(f"{segment.path}: no time stamp of the format {form.name} was found")
         coverage.files.append(segment.path)
         if not form.dated or source.streamed or first is None:
-            return self._blocks(source, tally, 0, dated=form.dated)
+            return self._blocks(source, tally, 0, dated=form.dated, partial=partial)
         near = JITTER if _regular(clock, start) else 7500.0  # an hour may be repeated
         low, high = 0, size
         if sorted_by_time(source, size, form, clock):
@@ -227,7 +231,7 @@ class Log:
         clock.begin(segment.status.st_mtime)
         coverage.bytes += size - low
         edge = self._blocks(source, tally, low, stop=high, dated=True)
-        body = self._blocks(source, tally, high)
+        body = self._blocks(source, tally, high, partial=partial)
         return body if body[1] > high else edge
 
     def _blocks(
@@ -347,8 +351,9 @@ class Log:
         )
         if source.streamed:
             source.rewind()
-        fresh = segment.live and time.time() - segment.status.st_mtime < STALE
-        record, end, matched = self._blocks(source, tally, begin, seen=seen, counted=counted, partial=not fresh)
+        record, end, matched = self._blocks(
+            source, tally, begin, seen=seen, counted=counted, partial=not _fresh(segment)
+        )
         if place and end <= (place.end or 0):
             record, end, matched = place.record, place.end or 0, place.counted
         else:
@@ -369,8 +374,7 @@ class Log:
             tail = source.read(edge, end - edge)
             if len(tail) == edge and _hash(tail) == place.tail:
                 return place, None
-            recent = time.time() - segment.status.st_mtime < STALE
-            if recent and place.head_size == EDGE and not source.read(1, end - 1):
+            if _recent(segment) and place.head_size == EDGE and not source.read(1, end - 1):
                 return None, place
             if source.streamed:
                 source.rewind()
@@ -394,6 +398,16 @@ class Log:
             record=record,
             counted=counted,
         )
+
+
+def _recent(segment: Segment) -> bool:
+    """Whether somebody may be writing at this moment."""
+    return time.time() - segment.status.st_mtime < STALE
+
+
+def _fresh(segment: Segment) -> bool:
+    """Whether a last line may not be complete."""
+    return segment.live and _recent(segment)
 
 
 def _closed(segment: Segment) -> Place:
@@ -589,9 +603,9 @@ def last_time(source: Source, size: int, form: Format, clock: Clock) -> float | 
             when = clock.read(stamp) if stamp else None
             if when is not None:
                 return when
-        if start == 0 or back > 8 * BLOCK:
+        if start == 0 or back == 8 * BLOCK:
             return None
-        back *= 8
+        back = min(8 * back, 8 * BLOCK)
 
 
 def sorted_by_time(source: Source, size: int, form: Format, clock: Clock, probes: int = 32) -> bool:
@@ -606,6 +620,12 @@ def sorted_by_time(source: Source, size: int, form: Format, clock: Clock, probes
             latest = max(latest, found[1])
     last = last_time(source, size, form, clock)
     return last is None or last >= latest - JITTER
+
+
+def _last_line(source: Source, size: int) -> int:
+    """Where a last line without an end begins, the size where there is none."""
+    block = source.read(BLOCK, max(0, size - BLOCK))
+    return size - len(block) + block.rfind(b"\n") + 1
 
 
 def seek_time(source: Source, size: int, form: Format, clock: Clock, when: float) -> int:
@@ -626,7 +646,7 @@ def seek_time(source: Source, size: int, form: Format, clock: Clock, when: float
     while True:
         found = first_time(source, position, form, clock)
         if found is None:
-            return min(size, answer)
+            return answer if answer < size else _last_line(source, size)
         if found[1] >= when:
             return found[0]
         position = found[0] + 1

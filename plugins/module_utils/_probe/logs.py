@@ -151,14 +151,14 @@ def _read_files(request: Request, memory: _memory.Memory | None, deadline: float
     tally = Tally(request.question, form, clock, since)
     notes = []
     if place is None and form.dated:
-        coverage, places = log.read_window(tally, since)
+        coverage, places = log.read_window(tally, since, go_on=request.window is None)
     elif place is None:
         if request.window is not None:
             raise Unmeasurable(
                 f"{request.path} has no time stamps, so that no window of it can be told: "
                 f"ask for what is new since {LAST_CHECK}, or describe its lines with pattern"
             )
-        coverage, places = log.read_window(Tally(request.question, form, clock), since)  # counted nowhere
+        coverage, places = log.read_window(Tally(request.question, form, clock), since, go_on=True)  # counted nowhere
         notes.append("records have no time stamps: the first reading counts none, the next one counts from here")
     else:
         coverage, places = log.read_new(tally, _places(place), since)

@@ -271,6 +271,17 @@ def test_a_last_line_that_is_completed_later_counts_once(writer: Writer, reader:
     assert reader.check() == []
 
 
+def test_a_line_begun_at_the_first_check_counts_at_the_next(writer: Writer, reader: Reader) -> None:
+    writer.write(1)
+    with open(writer.path, "a", encoding="utf-8") as file:
+        file.write("[2025-11-")
+    tally = Tally(Question(level="error"), FORMATS["laravel"], Clock(zone_of("UTC"), time.time()), time.time())
+    reader.places = reader.log.read_window(tally, time.time(), go_on=True)[1]
+    with open(writer.path, "a", encoding="utf-8") as file:
+        file.write("06 05:00:00] production.ERROR: number 2\n")
+    assert (tally.matches, reader.check()) == (0, [2])
+
+
 def test_a_last_line_that_nobody_completes_counts(writer: Writer, reader: Reader) -> None:
     with open(writer.path, "a", encoding="utf-8") as file:
         file.write("[2025-11-05 05:00:00] production.CRITICAL: number 1 then power was lost")
