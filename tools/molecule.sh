@@ -13,5 +13,8 @@ export MOLECULE_GLOB='molecule/*/molecule.yml'
 # Molecule's own choice depends on the name of the checkout alone, so that two checkouts would share it.
 export MOLECULE_EPHEMERAL_DIRECTORY=$root/build/molecule/$scenario
 
+# Runs that converge starts are nobody's history.
+export SRE_RUNBOOKS_DIRECTORY=$root/build/molecule/$scenario/state
+
 cd "$root"
 exec tools/with_podman.sh molecule "$command" --scenario-name "$scenario" "$@"
