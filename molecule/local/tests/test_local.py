@@ -21,7 +21,7 @@ FAULTS = {
             "service.answers@nginx": "critical",
             "process.count@workers": "critical",
         },
-        "because": ("service.active@nginx", "inactive"),
+        "because": ("service.active@nginx", "has not been running"),
         "step": "M-01",
     },
     "disk filled": {
