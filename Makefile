@@ -59,11 +59,12 @@ unit: setup ## tests without services
 	pytest tests/unit
 
 # Debian 12 has nothing newer; where the default is newer, this is the proof that both do.
-oldest: setup ## the unit tests once more, on the oldest Python and ansible-core
+oldest: setup ## unit tests and the daily runbook once more, on the oldest Python and ansible-core
 	@if python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
 	  echo 'the default is the oldest already'; \
 	elif tools/python.sh 3.11; then \
-	  $(MAKE) --no-print-directory unit PYTHON=3.11; \
+	  $(MAKE) --no-print-directory setup PYTHON=3.11 && \
+	  .venv-3.11/bin/python -m pytest tests/unit tests/integration/test_daily.py; \
 	else \
 	  echo 'NOT TRIED: ansible-core 2.19 takes Python 3.11'; \
 	fi

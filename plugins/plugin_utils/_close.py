@@ -251,7 +251,9 @@ class _Closing:
             rows = history.attestations(self.settings.system, since=since.date())
             runs = history.runs(self.settings.system, since=since)
             self.overdue = _attest.overdue(self.settings.runbook, runs, rows, self.now)
-            self.attested = _attest.for_report(rows, self.name, _attest.day(self.settings.runbook, self.facts["started"]))
+            self.attested = _attest.for_report(
+                rows, self.name, _attest.day(self.settings.runbook, self.facts["started"])
+            )
 
     def _saved(self, history: History | None, records: list[Record], trouble: str) -> Check:
         """Keep the run. The finding ``run.history`` is part of what is kept, as far as that can be."""
