@@ -306,6 +306,7 @@ class Log:
         coverage = Coverage()
         segments = self._newest(self.segments(also=[place.path for place in places]))
         current = self._current(segments)
+        written = self._still_written(segments, places)
         known, found_again, reached = list(places), set(), []
         for segment in segments:
             closed = next((p for p in places if (segment.compressed or p.end is None) and p.unchanged(segment)), None)
@@ -314,17 +315,17 @@ class Log:
                 reached.append(closed)
                 continue
             with self.open(segment) as source:
-                place, shorter = self._recognised(source, segment, known)
-                found_again.update(id(p) for p in (place, shorter) if p)
+                place = self._recognised(source, known)
                 if segment.remembered and not place:
                     continue
-                is_new = segment.live or segment.status.st_mtime > since - 2
-                if shorter and not segment.live:
-                    new = dataclasses.replace(shorter, path=segment.path, live=False)  # a copy that is being made
-                elif not (place or shorter or is_new):
-                    new = _closed(segment)
+                original = None if place or segment.live else _copied(source, segment, written)
+                if original:
+                    new = dataclasses.replace(original, path=segment.path)
+                elif place or segment.live or segment.status.st_mtime > since - 2:
+                    new = self._read_on(source, segment, tally, place, coverage)
                 else:
-                    new = self._read_on(source, segment, tally, place, shorter, coverage)
+                    new = _closed(segment)  # older than the last check, so nothing in it is new
+            found_again.add(id(place))
             new.live = segment is current
             known.append(new)
             reached.append(new)
@@ -334,18 +335,9 @@ class Log:
         return coverage, reached
 
     def _read_on(
-        self,
-        source: Source,
-        segment: Segment,
-        tally: Tally,
-        place: Place | None,
-        shorter: Place | None,
-        coverage: Coverage,
+        self, source: Source, segment: Segment, tally: Tally, place: Place | None, coverage: Coverage
     ) -> Place:
         tally.clock.begin(segment.status.st_mtime)
-        if shorter:  # the log itself has lost its end: what is left was read
-            size = segment.status.st_size
-            return self._place(source, segment, size, size, False)
         begin, seen, counted = (
             (place.record, (place.end or 0) - place.record, place.counted) if place else (0, 0, False)
         )
@@ -363,22 +355,27 @@ class Log:
             source.rewind()
         return self._place(source, segment, end, record, matched)
 
-    def _recognised(self, source: Source, segment: Segment, known: list[Place]) -> tuple[Place | None, Place | None]:
-        """The furthest place that this content holds; else one that it begins like, but is too short for."""
+    def _recognised(self, source: Source, known: list[Place]) -> Place | None:
+        """The furthest place that this content holds."""
         head = source.read(EDGE, 0)
-        alike = [
-            (p.end, p) for p in known if p.end and len(head) >= p.head_size and _hash(head[: p.head_size]) == p.head
-        ]
+        alike = [(p.end, p) for p in known if p.end and _begins(head, p)]
         for end, place in sorted(alike, key=lambda pair: pair[0], reverse=True):
             edge = min(EDGE, end)
             tail = source.read(edge, end - edge)
             if len(tail) == edge and _hash(tail) == place.tail:
-                return place, None
-            if _recent(segment) and place.head_size == EDGE and not source.read(1, end - 1):
-                return None, place
+                return place
             if source.streamed:
                 source.rewind()
-        return None, None
+        return None
+
+    def _still_written(self, segments: list[Segment], places: list[Place]) -> list[Place]:
+        """The places that are still in the file that is being written."""
+        found = []
+        for segment in segments:
+            if segment.live:
+                with self.open(segment) as source:
+                    found.append(self._recognised(source, places))
+        return [place for place in found if place]
 
     def _newest(self, segments: list[Segment]) -> list[Segment]:
         return segments[-REMEMBERED:]
@@ -398,6 +395,18 @@ class Log:
             record=record,
             counted=counted,
         )
+
+
+def _begins(head: bytes, place: Place) -> bool:
+    return len(head) >= place.head_size > 0 and _hash(head[: place.head_size]) == place.head
+
+
+def _copied(source: Source, segment: Segment, written: list[Place]) -> Place | None:
+    """The place of the log of which this file is a copy that is still being made, to be truncated then."""
+    if not _recent(segment):
+        return None
+    head = source.read(EDGE, 0)
+    return next((p for p in written if p.end and _begins(head, p) and not source.read(1, p.end - 1)), None)
 
 
 def _recent(segment: Segment) -> bool:

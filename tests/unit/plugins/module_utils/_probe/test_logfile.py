@@ -177,6 +177,24 @@ def test_copytruncate_between_its_two_steps(writer: Writer, reader: Reader) -> N
     assert reader.check() == fresh
 
 
+BANNER = "#" * 2000 + "\n"
+
+
+@pytest.mark.parametrize("rotate", ["copytruncate", "rename"])
+@pytest.mark.parametrize("lines", [1, 30], ids=["shorter", "longer"])
+def test_logs_that_all_begin_alike_are_told_apart(writer: Writer, reader: Reader, rotate: str, lines: int) -> None:
+    writer.path.write_text(BANNER)
+    writer.write(10)
+    reader.check()
+    expected = writer.write(2)
+    for _ in range(2):
+        getattr(writer, rotate)()
+        writer.path.write_text(BANNER)
+        expected += writer.write(lines)
+    assert reader.check() == expected
+    assert reader.lost is None
+
+
 def test_truncation_by_hand_is_told(writer: Writer, reader: Reader) -> None:
     writer.write(5)
     reader.check()
