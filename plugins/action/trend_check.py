@@ -4,76 +4,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
-import os
-import typing as t
-from pathlib import Path
-
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Unmeasurable, at_least, worst
-from ansible_collections.sre.runbooks.plugins.module_utils._door import CALL, measure_all, options, plan
-from ansible_collections.sre.runbooks.plugins.plugin_utils import _run, _trend
-from ansible_collections.sre.runbooks.plugins.plugin_utils._history import (
-    History,
-    HistoryUnavailable,
-    NoHistory,
-    location,
-)
-from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Sample, identity
-
-ARGUMENTS: dict[str, t.Any] = {**options(_trend), **CALL, "history": {"type": "str", "no_log": True}}
-
-Past = dict[str, list[Sample]]
-"""Target name → samples, from old to new, of one check on one host."""
+from ansible_collections.sre.runbooks.plugins.plugin_utils import _trend
+from ansible_collections.sre.runbooks.plugins.plugin_utils._past import LookBack
 
 
-class ActionModule(ActionBase):
-    """Judge how values of the host have developed. Runs on the controller, for each host of the play."""
+class ActionModule(LookBack):
+    """Judge how values of the host have developed. Documented in the module of the same name."""
 
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        _validated, args = self.validate_argument_spec(ARGUMENTS)
-        directory = os.environ.get("SRE_RUNBOOKS_RUN")
-        current = Path(directory) if directory else None
-        now = dt.datetime.now(dt.UTC)
-        try:
-            jobs = plan(_trend, args)
-        except BadOption as exc:
-            return {**result, "failed": True, "msg": str(exc)}
-        runbook, labels = (self._templar.template(variables.get(name) or {}) for name in ("sre_runbook", "sre_labels"))
-        system = str(runbook.get("system") or labels.get("system") or "unnamed")  # as the run is saved
-        where = location(self._templar.template(args["history"] or variables.get("sre_history")))
-        for job in jobs:
-            since = now - dt.timedelta(days=job.target["window"])
-            past = recall(where, system, variables["inventory_hostname"], job.target["of"], since, current)
-            job.target.update(past=past, now=now)
-        checks = measure_all(jobs, args["budget"])
-        status = worst(check.status for check in checks)
-        result |= {"changed": False, "status": status, "checks": [dataclasses.asdict(check) for check in checks]}
-        return {**result, "failed": at_least(status, args["fail_on"]), "msg": f"the worst check is {status}"}
-
-
-def recall(
-    where: str, system: str, host: str, check: str, since: dt.datetime, current: Path | None
-) -> Past | Unmeasurable:
-    """What history has of one check on one host, and after it what this run has found; or why nothing can be had."""
-    try:
-        with History(where, write=False) as history:
-            found = history.series(system, host, check, since=since)
-    except NoHistory:
-        found = {}
-    except HistoryUnavailable as exc:
-        return Unmeasurable(str(exc))
-    past: Past = {key[2]: samples for key, samples in found.items()}
-    for record in _run.read_journal(current) if current else []:
-        if identity(record)[:2] == (host, check):
-            sample = Sample(record["at"], record["value"], record["status"], record["unit"] or "")
-            past.setdefault(record["target"], []).append(sample)
-    return past
+    kind = _trend

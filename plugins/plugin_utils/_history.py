@@ -309,10 +309,17 @@ class History:
         return self._read_samples(query)
 
     def series(
-        self, system: str, host: str, check: str, since: str | dt.datetime | None = None, target: str | None = None
+        self,
+        system: str,
+        host: str,
+        check: str | None = None,
+        since: str | dt.datetime | None = None,
+        target: str | None = None,
     ) -> dict[Key, list[Sample]]:
-        """All samples of one check on a host, of all its targets or of one; each series from old to new."""
-        query = _samples(system).where(SERIES.c.host == host, SERIES.c.check_id == check)
+        """All samples of a host, or of one check or target on it; each series from old to new."""
+        query = _samples(system).where(SERIES.c.host == host)
+        if check is not None:
+            query = query.where(SERIES.c.check_id == check)
         if since is not None:
             query = query.where(RUNS.c.started >= moment(since))
         if target is not None:

@@ -7,7 +7,7 @@
 """trend: what is judged of the past of other checks.
 
 A kind like those of ``module_utils/_checks``, but of the controller, where history is. Whoever plans its jobs puts the
-past into each target: ``past``, target name → samples (or the :class:`Unmeasurable` that kept it away), and ``now``.
+past into each target, see ``_past.py``.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ def name(target: t.Mapping[str, t.Any]) -> str:
     return f"{target['of']}@{target['target']}"
 
 
+def reach(target: t.Mapping[str, t.Any]) -> int:
+    return int(target["window"])
+
+
 def validate(target: t.Mapping[str, t.Any]) -> None:
     from ansible_collections.sre.runbooks.plugins.plugin_utils._catalogue import promises  # which reads CHECKS of here
 
@@ -72,7 +76,7 @@ def expand(target: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         raise past
     matching = {
         key: samples
-        for key, samples in past.items()
+        for (_check, key), samples in past.items()
         if key == target["target"] or fnmatch.fnmatchcase(key, target["target"])
     }
     if not matching:

@@ -21,10 +21,11 @@ from ansible.playbook.task import Task
 from ansible.plugins.loader import action_loader
 from ansible.template import Templar
 
-from ansible_collections.sre.runbooks.plugins.action.trend_check import ARGUMENTS
 from ansible_collections.sre.runbooks.plugins.module_utils._check import STATUSES
 from ansible_collections.sre.runbooks.plugins.modules import trend_check
+from ansible_collections.sre.runbooks.plugins.plugin_utils import _trend
 from ansible_collections.sre.runbooks.plugins.plugin_utils._history import History
+from ansible_collections.sre.runbooks.plugins.plugin_utils._past import arguments
 from ansible_collections.sre.runbooks.plugins.plugin_utils._record import iso
 from ansible_collections.sre.runbooks.tests.unit.test_architecture import disagreements, documented
 
@@ -261,7 +262,7 @@ def test_the_task_fails_when_it_is_asked_to(trend: Any, remember: Any) -> None:
 
 
 def test_documentation_and_arguments_agree() -> None:
-    assert list(disagreements(documented("trend_check")["options"], ARGUMENTS)) == []
+    assert list(disagreements(documented("trend_check")["options"], arguments(_trend))) == []
 
 
 @pytest.mark.parametrize("task", yaml.safe_load(trend_check.EXAMPLES), ids=lambda task: task["name"])
