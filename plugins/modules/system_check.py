@@ -83,7 +83,7 @@ options:
   interval:
     description: *interval
     type: float
-    default: 1.0
+    default: 0.5
   cpu:
     description: *cpu
     type: dict
@@ -199,7 +199,7 @@ checks:
           control group /: {used_mib: 467, total_mib: 512}
         top:
           - {pid: 412, name: mariadbd, rss_mib: 322}
-      seconds: 1.014
+      seconds: 0.514
 """
 
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import system

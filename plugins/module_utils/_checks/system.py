@@ -28,7 +28,7 @@ CHECKS = {
 }
 TARGET: dict[str, t.Any] = {}
 TUNING: dict[str, t.Any] = {
-    "interval": {"type": "float", "default": 1.0},
+    "interval": {"type": "float", "default": 0.5},
     "cpu": limits(80, 95, unit="%"),
     "steal": limits(10, 25, unit="%"),
     "memory": limits(85, 95, unit="%"),
