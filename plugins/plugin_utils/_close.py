@@ -190,13 +190,12 @@ class _Closing:
         """Everything that is to be said of the run is said here, in this order."""
         history, trouble = self._open_history()
         with history or contextlib.nullcontext():
-            if history:
-                self._remember(history)
             records = self._compared(self._accounted(_run.read_journal(self.path)))
             records += self._late(_notify.deliver(self.settings.notify, self._build(records)))
             records += self._late([self._saved(history, records, trouble)])
-            trends = history.trends(self.settings.system, self.hosts) if history else {}
-        return self._written(self._build(records, trends))
+            trends = self._trends(history)
+        records += self._late(self._exported(records))
+        return self._written(records, trends)
 
     # What the run has to say of itself
 
@@ -240,7 +239,9 @@ class _Closing:
 
     def _open_history(self) -> tuple[History | None, str]:
         try:
-            return History(location(self.settings.history)), ""
+            history = History(location(self.settings.history))
+            self._remember(history)
+            return history, ""
         except HistoryUnavailable as exc:
             return None, str(exc)
 
@@ -254,6 +255,11 @@ class _Closing:
             self.attested = _attest.for_report(
                 rows, self.name, _attest.day(self.settings.runbook, self.facts["started"])
             )
+
+    def _trends(self, history: History | None) -> t.Mapping[t.Any, t.Sequence[t.Any]]:
+        with contextlib.suppress(HistoryUnavailable):  # said by run.history
+            return history.trends(self.settings.system, self.hosts) if history else {}
+        return {}
 
     def _saved(self, history: History | None, records: list[Record], trouble: str) -> Check:
         """Keep the run. The finding ``run.history`` is part of what is kept, as far as that can be."""
@@ -286,8 +292,11 @@ class _Closing:
 
     # Reports
 
-    def _judge(self, records: list[Record]) -> _report.Report:
-        report = self._build(records)
+    def _judge(
+        self, records: list[Record], trends: t.Mapping[t.Any, t.Sequence[t.Any]] | None = None
+    ) -> _report.Report:
+        """The report, its verdict and counts written down among the facts of the run."""
+        report = self._build(records, trends)
         self.facts.update(verdict=report.verdict, counts=dict(report.counts))
         return report
 
@@ -306,25 +315,33 @@ class _Closing:
             previous=self.before[0] if self.before else None,
         )
 
-    def _written(self, report: _report.Report) -> Outcome:
-        self.facts.update(verdict=report.verdict, counts=dict(report.counts))
-        report = dataclasses.replace(report, run={**self.facts, "path": str(self.path)})
-        texts = {name: RENDERERS[renderer](report) for name, renderer in FILES.items()}
+    def _exported(self, records: list[Record]) -> t.Iterator[Check]:
+        """Give the metrics to the node exporter, where that is asked for; a finding when it does not work."""
+        if not self.settings.textfile:
+            return
+        path = Path(self.settings.textfile) / f"sre_runbooks_{self.settings.system}_{self.name}.prom"
         try:
-            self._write(texts)
-        except OSError:  # the disk is full or gone: rather elsewhere than nowhere
+            _run.write(path, RENDERERS["prometheus"](self._judge(records)))
+        except OSError as exc:
+            yield Check.unknown("run.journal", str(path), f"the metrics cannot be written: {exc.strerror}")
+
+    def _written(self, records: list[Record], trends: t.Mapping[t.Any, t.Sequence[t.Any]]) -> Outcome:
+        try:
+            return self._write(self._judge(records, trends))
+        except OSError as exc:  # the disk is full or gone: rather elsewhere than nowhere
             elsewhere = Path(tempfile.mkdtemp(prefix="sre-runbooks-")) / self.path.name
             self.path = Path(shutil.copytree(self.path, elsewhere))
-            self._write(texts)
-        return Outcome(self.path, report.verdict, dict(report.counts), texts["report.txt"])
+            reason = f"cannot be written to ({exc.strerror}): the run lies in {elsewhere}"
+            lost = Check.unknown("run.journal", str(self.directory), reason)
+            return self._write(self._judge(records + self._late([lost]), trends))
 
-    def _write(self, texts: t.Mapping[str, str]) -> None:
+    def _write(self, report: _report.Report) -> Outcome:
+        report = dataclasses.replace(report, run={**self.facts, "path": str(self.path)})
+        texts = {name: RENDERERS[renderer](report) for name, renderer in FILES.items()}
         for name, text in texts.items():
             _run.write(self.path / name, text)
         _run.write(self.path / "run.json", json.dumps(self.facts, indent=2, sort_keys=True) + "\n")
-        if self.settings.textfile:
-            name = f"sre_runbooks_{self.settings.system}_{self.name}.prom"
-            _run.write(Path(self.settings.textfile) / name, texts["metrics.prom"])
         if self.path.parent == self.directory / "runs":
             _run.point_latest(self.path)
             _run.retain(self.directory, self.settings.keep_runs)
+        return Outcome(self.path, report.verdict, dict(report.counts), texts["report.txt"])

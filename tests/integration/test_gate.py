@@ -250,3 +250,18 @@ def test_a_bad_host_does_not_stop_the_verdict(site: Site) -> None:
     site.hosts = {"far": far, "near": dict(LOCAL)}
     critical = {record["id"] for record in site.run([FULL]).records if record["status"] == "critical"}
     assert critical == {"run.host", "mount.space"}
+
+
+def test_metrics_are_given_to_the_node_exporter(site: Site) -> None:
+    site.variables = {"sre_textfile": str(site.folder), "sre_labels": {"system": "acme"}}
+    site.run([MOUNTS])
+    metrics = (site.folder / "sre_runbooks_acme_daily.prom").read_text()
+    assert 'check="mount.space"' in metrics
+
+
+def test_metrics_that_cannot_be_written_are_a_finding(site: Site) -> None:
+    site.variables = {"sre_textfile": str(site.folder / "nonexistent")}
+    result = site.run([MOUNTS])
+    (record,) = result.of("run.journal")
+    assert (record["status"], result.facts["state"]) == ("unknown", "closed")
+    assert "the metrics cannot be written" in record["summary"]
