@@ -37,6 +37,9 @@ options:
   mount:
     description: See M(sre.runbooks.mount_check).
     type: dict
+  package:
+    description: See M(sre.runbooks.package_check).
+    type: dict
   plugin:
     description: See M(sre.runbooks.plugin_check).
     type: dict
@@ -93,6 +96,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         log,
         metric,
         mount,
+        package,
         plugin,
         process,
         service,
@@ -108,6 +112,7 @@ KINDS = (
     "log",
     "metric",
     "mount",
+    "package",
     "plugin",
     "process",
     "service",
