@@ -52,6 +52,12 @@ options:
   system:
     description: See M(sre.runbooks.system_check).
     type: dict
+  wordpress:
+    description: See M(sre.runbooks.wordpress_check).
+    type: dict
+  wordpress_value:
+    description: See M(sre.runbooks.wordpress_value_check).
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -101,6 +107,8 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         process,
         service,
         system,
+        wordpress,
+        wordpress_value,
     )
 
 CHECKS = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
@@ -117,6 +125,8 @@ KINDS = (
     "process",
     "service",
     "system",
+    "wordpress",
+    "wordpress_value",
 )
 
 
