@@ -37,6 +37,9 @@ options:
   mount:
     description: See M(sre.runbooks.mount_check).
     type: dict
+  mysql:
+    description: See M(sre.runbooks.mysql_check).
+    type: dict
   package:
     description: See M(sre.runbooks.package_check).
     type: dict
@@ -102,6 +105,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         log,
         metric,
         mount,
+        mysql,
         package,
         plugin,
         process,
@@ -120,6 +124,7 @@ KINDS = (
     "log",
     "metric",
     "mount",
+    "mysql",
     "package",
     "plugin",
     "process",

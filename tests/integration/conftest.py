@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,3 +84,82 @@ def running_postgresql() -> Iterator[Postgresql]:
             run(f"{tools}/pg_ctl", "-D", str(data), "-w", "-t", "30", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(directory)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mariadb:
+    """A running MariaDB. Its ``root`` needs no password, on the socket and on loopback."""
+
+    directory: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def socket(self) -> str:
+        return str(self.directory / "socket")
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def sql(self, statements: str, database: str = "") -> str:
+        """Run statements as root, return what the client prints, tabs between columns."""
+        command = ["mariadb", "--no-defaults", "-uroot", "-S", self.socket, "-BN", "-e", statements, database]
+        done = subprocess.run(
+            [part for part in command if part], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    """One MariaDB, set up as it is delivered, for all tests of a session: make a database of your own in it."""
+    with running_mariadb() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_mariadb(*options: str) -> Iterator[Mariadb]:
+    """MariaDB on loopback and on a socket in its directory, with options of the server such as ``--server-id=2``."""
+    server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert server, "MariaDB is not installed: apt-get install mariadb-server"
+    directory = Path(tempfile.mkdtemp(prefix="my-"))  # as with PostgreSQL
+    user = ["--user=nobody"] if os.geteuid() == 0 else []
+    if user:
+        os.chown(directory, pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
+    port, data, log = free_port(), directory / "data", directory / "log"
+    try:
+        install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", *user]
+        install.append("--auth-root-authentication-method=normal")
+        done = subprocess.run(install, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        settings = [
+            *user, f"--datadir={data}", f"--socket={directory}/socket", f"--pid-file={directory}/pid", f"--port={port}",
+            "--bind-address=127.0.0.1", f"--log-error={log}", "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=32M", "--skip-name-resolve", *options,
+        ]  # fmt: skip
+        process = subprocess.Popen([server, "--no-defaults", *settings], stdin=subprocess.DEVNULL)
+        running = Mariadb(directory, port, process)
+        try:
+            _await_mariadb(running, log)
+            yield running
+        finally:
+            running.stop()
+    finally:
+        shutil.rmtree(directory)
+
+
+def _await_mariadb(server: Mariadb, log: Path) -> None:
+    end = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(AssertionError):
+            server.sql("SELECT 1")
+            return
+        if server.process.poll() is not None or time.monotonic() > end:
+            pytest.fail(f"MariaDB did not start: {log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)
