@@ -132,6 +132,22 @@ def recognise(head: bytes) -> str | None:
     return SQL if re.match(rb"(?i)(?:SET|CREATE|DROP|INSERT|BEGIN|USE|COPY|ALTER|LOCK|SELECT|START)\s", first) else None
 
 
+def database_in_header(head: bytes) -> str:
+    """The database that a dump in the custom, tar or directory format was taken of; empty where that cannot be told.
+
+    Written in the header of ``toc.dat``: versions and sizes, the compression (a number until 1.14, a byte since), seven
+    numbers of the time of the dump, then the name. Numbers have a byte for the sign and the lowest byte first.
+    """
+    start = head.find(b"PGDMP")
+    if start < 0 or len(head) < start + 11:
+        return ""
+    major, minor, _revision, size = head[start + 5 : start + 9]
+    position = start + 11 + (1 if (major, minor) >= (1, 15) else 1 + size) + 7 * (1 + size)
+    length = int.from_bytes(head[position + 1 : position + 1 + size], "little")
+    position += 1 + size
+    return head[position : position + min(length, 200)].decode("utf-8", "backslashreplace")
+
+
 def identifier(raw: bytes) -> str:
     """A name without its quotes."""
     text = raw.decode("utf-8", "backslashreplace").strip()

@@ -56,7 +56,7 @@ def matching(pattern: str, recurse: bool = False) -> Found:
     files; one that cannot be read raises :class:`Unmeasurable`, because nobody knows what it holds.
     """
     files, others, looked_at = [], [], 0
-    for path in _paths(pattern, recurse):
+    for path in paths(pattern, recurse):
         looked_at += 1
         if looked_at > MOST:
             raise Unmeasurable(f"{pattern} matches more than {MOST:,} files: choose a narrower pattern")
@@ -103,7 +103,8 @@ def _name(lookup: t.Callable[[int], t.Sequence[t.Any]], number: int) -> str:
         return str(number)
 
 
-def _paths(pattern: str, recurse: bool) -> t.Iterator[str]:
+def paths(pattern: str, recurse: bool = False) -> t.Iterator[str]:
+    """Whatever exists of a name that matches, as :func:`matching` says."""
     folder, last = os.path.split(pattern)
     for place in _expand(folder):
         for below in _below(place) if recurse else (place,):
