@@ -29,6 +29,9 @@ and may have
     ``required_one_of``, ``mutually_exclusive`` … among the options of one target, as AnsibleModule takes them.
 ``validate(target)``
     raises :class:`BadOption` for a combination that cannot be meant; no I/O.
+``MODULE`` and ``BUDGET``
+    the name of its own module, where ``<kind>_check`` does not fit, and the default of that module's ``budget``. A kind that
+    takes long has a ``timeout`` of its own in ``TUNING``.
 ``expand(target)``
     the concrete targets behind one that stands for several (all mounts, a glob); may raise :class:`Unmeasurable`.
 """
@@ -66,7 +69,12 @@ EVERY_TARGET: dict[str, t.Any] = {"name": {"type": "str"}}
 
 def tuning(kind: t.Any) -> dict[str, t.Any]:
     """What may be given for the task or for a target."""
-    return {**kind.TUNING, **EVERY_KIND}
+    return {**EVERY_KIND, **kind.TUNING}
+
+
+def call(kind: t.Any) -> dict[str, t.Any]:
+    """The options of a call of the module of one kind, besides the kind's own."""
+    return {**CALL, "budget": {"type": "float", "default": getattr(kind, "BUDGET", CALL["budget"]["default"])}}
 
 
 def options(kind: t.Any) -> dict[str, t.Any]:
@@ -276,7 +284,7 @@ def measure_all(jobs: list[Job], budget: float, *, check_mode: bool = False) -> 
 
 def run(kind: t.Any) -> None:
     """Body of the module of one kind."""
-    module = AnsibleModule({**options(kind), **CALL}, supports_check_mode=True)
+    module = AnsibleModule({**options(kind), **call(kind)}, supports_check_mode=True)
     _finish(module, lambda: plan(kind, module.params))
 
 

@@ -98,6 +98,13 @@ class Walls:
             os.chown(path, self._entry.pw_uid, self._entry.pw_gid)
         return path
 
+    def hand_over(self, path: str) -> None:
+        """Give a directory and all that is in it to the user."""
+        if os.geteuid() == 0:
+            for folder, _folders, files in os.walk(path):
+                for place in (folder, *(os.path.join(folder, name) for name in files)):
+                    os.chown(place, self._entry.pw_uid, self._entry.pw_gid, follow_symlinks=False)
+
     def argv(
         self, command: t.Sequence[str], *, memory: int | None = None, confined: bool = False, dropped: bool = True
     ) -> list[str]:
@@ -201,6 +208,10 @@ class Engine:
 
     def ask(self, statement: str, timeout: float) -> list[list[str]]:
         """Run a statement of the operator, which may only read."""
+        raise NotImplementedError
+
+    def elsewhere(self, about: t.Mapping[str, t.Any], database: str, statement: str, timeout: float) -> list[list[str]]:
+        """Run a statement on another server, of which ``about`` tells host, port, socket, user and password; only reading."""
         raise NotImplementedError
 
     def damages(self, tables: t.Sequence[str]) -> tuple[str, list[str]]:
@@ -384,6 +395,27 @@ class Mysql(Engine):
             f"{statement.rstrip().rstrip(';')};\n", timeout
         )  # fmt: skip
 
+    def elsewhere(self, about: t.Mapping[str, t.Any], database: str, statement: str, timeout: float) -> list[list[str]]:
+        file = os.path.join(self.place, "production.cnf")
+        lines = [
+            f"{key}={_option(about[key])}" for key in ("host", "port", "socket", "user", "password") if about.get(key)
+        ]
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(handle, ("[client]\n" + "\n".join(lines) + "\n").encode())
+            text = f"{_manifest.SESSION['mysql']};\nSTART TRANSACTION READ ONLY;\n{statement};\n"
+            argv = [
+                self.tool("mariadb", "mysql"), f"--defaults-file={file}", "--batch", "--skip-column-names", "--xml",
+                "--default-character-set=utf8mb4", database,
+            ]  # fmt: skip
+            done = self._answer(argv, text.encode(), self.walls.env, timeout)
+        finally:
+            os.close(handle)
+            os.unlink(file)
+        if done.returncode:
+            raise Refused(_tail(done.stderr))
+        return list(_xml_rows(done.stdout))
+
     def _rows(self, text: str, timeout: float | None) -> list[list[str]]:
         client = [*self._client(self.database or None, ours=True), "--xml"]
         client.remove("--raw")
@@ -460,7 +492,8 @@ class Postgresql(Engine):
         user = "sre_admin" if ours or self.superuser else "sre_proof"
         loading = [] if ours else ["--single-transaction", *self._refusing]
         return [
-            self.tool("psql"), "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-h", self.home, "-p", "5432", "-U", user,
+            self.tool("psql"), "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse",
+            "-h", self.home, "-p", "5432", "-U", user,
             "-d", database or "postgres", *loading, "-f", "-",
         ]  # fmt: skip
 
@@ -515,6 +548,26 @@ class Postgresql(Engine):
             f"SET statement_timeout = {int(timeout * 1000)};\n{statement.rstrip().rstrip(';')};\n", timeout
         )  # fmt: skip
 
+    def elsewhere(self, about: t.Mapping[str, t.Any], database: str, statement: str, timeout: float) -> list[list[str]]:
+        text = (
+            f"{_manifest.SESSION['postgresql']};\nSET default_transaction_read_only = on;\n"
+            f"SET statement_timeout = {int(timeout * 1000)};\n{statement};\n"
+        )
+        place = {"-h": about.get("socket") or about.get("host"), "-p": about.get("port"), "-U": about.get("user")}
+        argv = [
+            self.tool("psql"), "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "--csv", "-P", f"null={_manifest.NULL}",
+            *(word for option, value in place.items() if value for word in (option, str(value))), "-d", database, "-f", "-",
+        ]  # fmt: skip
+        env = {
+            **self.walls.env,
+            "PGCONNECT_TIMEOUT": "10",
+            **({"PGPASSWORD": about["password"]} if about.get("password") else {}),
+        }
+        done = self._answer(argv, text.encode(), env, timeout)
+        if done.returncode:
+            raise Refused(_tail(done.stderr))
+        return list(csv.reader(io.StringIO(done.stdout.decode("utf-8", "backslashreplace"))))
+
     def _rows(self, text: str, timeout: float | None) -> list[list[str]]:
         client = [*self._client(self.database or None, ours=True), "--csv", "-P", f"null={_manifest.NULL}"]
         done = self._answer(self.walls.argv(client, confined=True), text.encode(), self._env(ours=True), timeout)
@@ -524,7 +577,7 @@ class Postgresql(Engine):
 
     def damages(self, tables: t.Sequence[str]) -> tuple[str, list[str]]:
         try:
-            self.sql("CREATE EXTENSION amcheck")
+            self.sql("CREATE EXTENSION IF NOT EXISTS amcheck")
         except Refused:
             return "amcheck is not installed (postgresql-contrib): every row was read instead", []
         relations = (
@@ -574,6 +627,11 @@ def _xml_rows(raw: bytes) -> t.Iterator[list[str]]:
 
 def _back(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
+
+
+def _option(value: t.Any) -> str:
+    """A value in an option file."""
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _double(name: str) -> str:

@@ -49,6 +49,9 @@ options:
   process:
     description: See M(sre.runbooks.process_check).
     type: dict
+  restore:
+    description: See M(sre.runbooks.restore_proof). It takes long, and so wants a larger O(budget).
+    type: dict
   service:
     description: See M(sre.runbooks.service_check).
     type: dict
@@ -109,6 +112,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         package,
         plugin,
         process,
+        restore,
         service,
         system,
         wordpress,
@@ -128,6 +132,7 @@ KINDS = (
     "package",
     "plugin",
     "process",
+    "restore",
     "service",
     "system",
     "wordpress",

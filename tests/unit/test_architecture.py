@@ -70,6 +70,10 @@ def kind_of(name: str) -> Any:
     return importlib.import_module(f"{COLLECTION}.plugins.module_utils._checks.{name}")
 
 
+def module_of(kind: str) -> str:
+    return str(getattr(kind_of(kind), "MODULE", f"{kind}_check"))
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -354,9 +358,9 @@ def test_examples_can_be_used_as_they_stand(module: str) -> None:
 
 @every_kind
 def test_examples_of_a_kind_are_accepted(kind: str) -> None:
-    module = importlib.import_module(f"{COLLECTION}.plugins.modules.{kind}_check")
+    module = importlib.import_module(f"{COLLECTION}.plugins.modules.{module_of(kind)}")
     for task in yaml.safe_load(module.EXAMPLES):
-        given = task.get(f"{FQCN}{kind}_check") or {}
+        given = task.get(FQCN + module_of(kind)) or {}
         if "{{" in str(given):
             continue
         own = {option: value for option, value in given.items() if option not in CALL}
@@ -367,15 +371,15 @@ def test_examples_of_a_kind_are_accepted(kind: str) -> None:
 
 @every_kind
 def test_a_kind_has_its_module(kind: str) -> None:
-    assert f"{kind}_check" in MODULES
-    docs = documented(f"{kind}_check")
-    assert docs["module"] == f"{kind}_check"
+    assert module_of(kind) in MODULES
+    docs = documented(module_of(kind))
+    assert docs["module"] == module_of(kind)
     assert docs["short_description"].startswith("Check ")
 
 
 @every_kind
 def test_the_documentation_of_a_limit_tells_its_unit(kind: str) -> None:
-    docs = documented(f"{kind}_check")["options"]
+    docs = documented(module_of(kind))["options"]
     for option, spec in kind_of(kind).TUNING.items():
         if isinstance(spec, LimitsSpec) and spec.unit:
             description = " ".join(
@@ -401,7 +405,7 @@ def test_every_kind_is_wired_into_checkup(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_check_module_is_in_the_action_group() -> None:
     groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["action_groups"]
-    assert groups["checks"] == ["checkup", *(f"{kind}_check" for kind in KINDS)]
+    assert groups["checks"] == ["checkup", *map(module_of, KINDS)]
 
 
 # Roles and playbooks: YAML is for wiring
