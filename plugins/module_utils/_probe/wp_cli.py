@@ -106,17 +106,20 @@ def complaint(answer: Answer) -> str:
     return redact(re.sub(r"^Error: ", "", line))[:300]
 
 
-def listed(text: str) -> list[dict[str, t.Any]] | None:
-    """The list that a command printed with ``--format=json``, with whatever else stands around it; None for none."""
+def document(text: str) -> t.Any:
+    """The JSON list or object that a command printed, with whatever lines stand around it; None for none."""
     decoder = json.JSONDecoder()
-    for position in (
-        place for place, sign in enumerate(text) if sign == "[" and (not place or text[place - 1] == "\n")
-    ):
+    for found in re.finditer(r"(?m)^[\[{]", text):
         try:
-            found, end = decoder.raw_decode(text, position)
+            value, end = decoder.raw_decode(text, found.start())
         except ValueError:
             continue
-        rest = text[end:].split("\n", 1)[0].strip()
-        if isinstance(found, list) and all(isinstance(row, dict) for row in found) and not rest:
-            return found
+        if not text[end:].split("\n", 1)[0].strip():
+            return value
     return None
+
+
+def listed(text: str) -> list[dict[str, t.Any]] | None:
+    """The rows that a command printed with ``--format=json``; None for none, which is not the same as an empty list."""
+    rows = document(text)
+    return rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else None
