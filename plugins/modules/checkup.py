@@ -16,6 +16,9 @@ author: [sre.runbooks contributors (@sre-runbooks)]
 extends_documentation_fragment:
   - sre.runbooks._check
 options:
+  backup:
+    description: See M(sre.runbooks.backup_check).
+    type: dict
   certificate:
     description: See M(sre.runbooks.certificate_check).
     type: dict
@@ -101,6 +104,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._door import run_many
 
 if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call loads only the kinds it asks for
     from ansible_collections.sre.runbooks.plugins.module_utils._checks import (  # noqa: F401
+        backup,
         certificate,
         file,
         goss,
@@ -121,6 +125,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
 
 CHECKS = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
 KINDS = (
+    "backup",
     "certificate",
     "file",
     "goss",
