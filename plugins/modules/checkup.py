@@ -53,7 +53,7 @@ options:
     description: See M(sre.runbooks.process_check).
     type: dict
   restore:
-    description: See M(sre.runbooks.restore_proof). It takes long, and so wants a larger O(budget).
+    description: See M(sre.runbooks.restore_check).
     type: dict
   service:
     description: See M(sre.runbooks.service_check).
