@@ -202,3 +202,25 @@ class Check:
     def skipped(cls, id: str, target: str, reason: str, **detail: t.Any) -> Check:  # noqa: A002
         """Nothing was to be judged, for this reason: not asked for, or not applicable here."""
         return cls(id, target, "skipped", reason, detail=detail)
+
+
+Look = t.Callable[[t.Dict[str, t.Any]], t.Iterator[Check]]
+
+
+def each_alone(looks: t.Mapping[tuple[str, ...], Look], target: dict[str, t.Any]) -> t.Iterator[Check]:
+    """Take several looks at one target, of which one that cannot be taken leaves the others alone.
+
+    ``looks`` is the ids that a look reports → the look. What one of them raises :class:`Unmeasurable` for is its first id that
+    is missing; the rest of it is skipped and names that.
+    """
+    for ids, look in looks.items():
+        missing = list(ids)
+        try:
+            for check in look(target):
+                missing.remove(check.id)
+                yield check
+        except Unmeasurable as exc:
+            first, *rest = missing
+            yield Check.unknown(first, target["name"], str(exc))
+            for other in rest:
+                yield Check.skipped(other, target["name"], f"not measured, see {first}: {exc}", blocked_by=first)

@@ -34,6 +34,9 @@ options:
   log:
     description: See M(sre.runbooks.log_check).
     type: dict
+  login:
+    description: See M(sre.runbooks.login_check).
+    type: dict
   metric:
     description: See M(sre.runbooks.metric_check).
     type: dict
@@ -110,6 +113,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         goss,
         http,
         log,
+        login,
         metric,
         mount,
         mysql,
@@ -131,6 +135,7 @@ KINDS = (
     "goss",
     "http",
     "log",
+    "login",
     "metric",
     "mount",
     "mysql",

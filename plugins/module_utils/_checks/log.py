@@ -16,6 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOpti
 from ansible_collections.sre.runbooks.plugins.module_utils._log.formats import FORMATS, LEVELS
 from ansible_collections.sre.runbooks.plugins.module_utils._log.tally import Question, duration_pattern, percentile
 from ansible_collections.sre.runbooks.plugins.module_utils._probe import logs as probe
+from ansible_collections.sre.runbooks.plugins.module_utils._words import seconds
 
 CHECKS = {
     "log.matches": "The log has no more records of the kind that is looked for than its limit allows.",
@@ -69,8 +70,6 @@ TUNING = {
 RULES = {"required_one_of": [("path", "journal", "system")], "mutually_exclusive": [("path", "journal", "system")]}
 DEFAULT_TARGETS = ({"system": True},)
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 LATENCIES = {"log.latency_p50": 0.5, "log.latency_p95": 0.95, "log.latency_p99": 0.99}
 
 
@@ -88,20 +87,12 @@ def _journal(target: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
     return target.get("journal") or {}
 
 
-def _seconds(text: str) -> float:
-    """A span of time: ``90m``, ``12h``, ``7d``, ``1d12h``."""
-    span = sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text))
-    if not span or _SPAN.sub("", text).strip():
-        raise BadOption(f"{text!r} is no span of time such as 90m, 12h or 7d")
-    return span
-
-
 def validate(target: t.Mapping[str, t.Any]) -> None:
     """Spans of time and patterns are read before anything is measured."""
     for option in ("window", "first_window"):
         if not (option == "window" and target[option] == probe.LAST_CHECK):
             try:
-                _seconds(target[option])
+                seconds(target[option])
             except BadOption as exc:
                 raise BadOption(f"{option}: {exc}") from None
     readers: dict[str, t.Callable[[str], object]] = dict.fromkeys(("match", "only", "exclude", "pattern"), re.compile)
@@ -141,8 +132,8 @@ def request(target: t.Mapping[str, t.Any]) -> probe.Request:
             unit=target.get("duration_unit") or "ms",
             records=bool(target["rate"] or target["records"]),
         ),
-        window=None if target["window"] == probe.LAST_CHECK else _seconds(target["window"]),
-        first_window=_seconds(target["first_window"]),
+        window=None if target["window"] == probe.LAST_CHECK else seconds(target["window"]),
+        first_window=seconds(target["first_window"]),
         archives=target.get("archives"),
         format=target.get("format") or "auto",
         pattern=target.get("pattern"),

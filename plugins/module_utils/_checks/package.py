@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check, Unmeasurable, limits
+from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check, Look, each_alone, limits
 from ansible_collections.sre.runbooks.plugins.module_utils._probe import package as probe
 
 CHECKS = {
@@ -37,8 +37,6 @@ TUNING: dict[str, t.Any] = {
 DEFAULT_TARGETS: list[dict[str, t.Any]] = [{}]
 SHOWN = 20
 
-Look = t.Callable[[t.Dict[str, t.Any]], t.Iterator[Check]]
-
 
 def name(_target: t.Mapping[str, t.Any]) -> str:
     return "packages"
@@ -53,17 +51,7 @@ def validate(target: t.Mapping[str, t.Any]) -> None:
 
 
 def measure(target: dict[str, t.Any]) -> t.Iterator[Check]:
-    for ids, look in LOOKS.items():
-        missing = list(ids)
-        try:
-            for check in look(target):
-                missing.remove(check.id)
-                yield check
-        except Unmeasurable as exc:  # each look at the host stands for itself
-            first, *rest = missing
-            yield Check.unknown(first, target["name"], str(exc))
-            for other in rest:
-                yield Check.skipped(other, target["name"], f"not measured, see {first}: {exc}", blocked_by=first)
+    yield from each_alone(LOOKS, target)
 
 
 def _updates(target: dict[str, t.Any]) -> t.Iterator[Check]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._check import (
     BadOption,
     Check,
     Limits,
+    Unmeasurable,
     at_least,
+    each_alone,
     interval,
     limits,
     number,
@@ -164,3 +167,21 @@ def test_unknown_outranks_warning_and_only_critical_outranks_it() -> None:
 )
 def test_a_number_is_written_as_people_do(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_look_that_cannot_be_taken_leaves_the_others_alone() -> None:
+    def broken_off(_target: dict[str, Any]) -> Iterator[Check]:
+        yield Check.expect("a.one", "x", True, "fine")
+        raise Unmeasurable("no answer")
+
+    def well(_target: dict[str, Any]) -> Iterator[Check]:
+        yield Check.expect("b.one", "x", True, "fine")
+
+    found = list(each_alone({("a.one", "a.two", "a.three"): broken_off, ("b.one",): well}, {"name": "x"}))
+    assert [(check.id, check.status) for check in found] == [
+        ("a.one", "ok"),
+        ("a.two", "unknown"),
+        ("a.three", "skipped"),
+        ("b.one", "ok"),
+    ]
+    assert found[2].detail == {"blocked_by": "a.two"}
