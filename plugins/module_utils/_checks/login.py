@@ -36,7 +36,7 @@ TUNING: dict[str, t.Any] = {
     "sudo_failures": limits(3, 10, unit="refusals", possible=(0, 1e9)),
     "wordpress": limits(50, 500, unit="logins", possible=(0, 1e9)),
 }
-DEFAULT_TARGETS: list[dict[str, t.Any]] = [{}]
+DEFAULT_TARGETS: list[dict[str, t.Any]] = [{"path": None, "access_log": None}]
 SHOWN = 10
 REPEATED = 3
 """How often the name of a user that does not exist has to be tried to be shown: once or twice, it may be a password."""

@@ -91,6 +91,10 @@ def test_logins_to_wordpress_are_judged_by_their_sum(logs: dict[str, Any], times
     assert one("login.wordpress").status == status
 
 
+def test_without_targets_the_log_of_the_host_is_read() -> None:
+    assert one("login.failures", targets=None).status == "ok"
+
+
 def test_without_an_access_log_wordpress_is_not_asked_for() -> None:
     assert one("login.wordpress", targets=[{}]).status == "skipped"
 
