@@ -15,20 +15,21 @@ START, END = "<!-- catalogue -->\n", "<!-- end of catalogue -->\n"
 
 
 def promises(root: Path) -> dict[str, dict[str, str]]:
-    """Kind → check id → promise, in the order in which they are reported."""
+    """Module → check id → promise, in the order in which they are reported."""
     sys.path.insert(0, str(root / "collections"))
     checks = "ansible_collections.sre.runbooks.plugins.module_utils._checks"
     kinds = sorted(
         path.stem for path in (root / "plugins/module_utils/_checks").glob("*.py") if path.stem != "__init__"
     )
-    return {kind: importlib.import_module(f"{checks}.{kind}").CHECKS for kind in kinds}
+    found = {kind: importlib.import_module(f"{checks}.{kind}") for kind in kinds}
+    return {getattr(about, "MODULE", f"{kind}_check"): about.CHECKS for kind, about in found.items()}
 
 
 def catalogue(promises: dict[str, dict[str, str]]) -> str:
     """The table, in Markdown. The id leads to the page for whoever is woken by it."""
     rows = [
-        f"| [`{check_id}`](docs/runbooks/{check_id}.md) | {promise} | `{kind}_check` |"
-        for kind, checks in promises.items()
+        f"| [`{check_id}`](docs/runbooks/{check_id}.md) | {promise} | `{module}` |"
+        for module, checks in promises.items()
         for check_id, promise in checks.items()
     ]
     total = f"{len(rows)} checks of {len(promises)} kinds. Each is green when its promise holds."

@@ -35,13 +35,20 @@ def kinds(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / CHECKS).glob("*.py") if path.stem != "__init__")
 
 
+def module_for(root: Path, kind: str) -> str:
+    """The module of a kind, which may name another than KIND_check."""
+    text = (root / CHECKS / f"{kind}.py").read_text(encoding="utf-8")
+    named = re.search(r'(?m)^MODULE = "(\w+)"', text)
+    return named[1] if named else f"{kind}_check"
+
+
 def wire(root: Path) -> None:
     """Name every kind in ``checkup`` and in the action group, in order. Also settles a merge conflict in these lines."""
     found = kinds(root)
     checkup, runtime = root / "plugins/modules/checkup.py", root / "meta/runtime.yml"
     text = checkup.read_text(encoding="utf-8")
     documented = "".join(
-        f"  {kind}:\n    description: See M(sre.runbooks.{kind}_check).\n    type: dict\n" for kind in found
+        f"  {kind}:\n    description: See M(sre.runbooks.{module_for(root, kind)}).\n    type: dict\n" for kind in found
     )
     text = _between(text, "options:\n", '"""\n', documented)
     text = _between(
@@ -49,9 +56,9 @@ def wire(root: Path) -> None:
     )
     text = _between(text, "KINDS = (", ")\n", "\n" + "".join(f'    "{kind}",\n' for kind in found))
     checkup.write_text(text, encoding="utf-8")
-    grouped = "".join(f"    - {kind}_check\n" for kind in found)
+    grouped = "".join(f"    - {module_for(root, kind)}\n" for kind in found)
     text = re.sub(
-        r"(    - checkup\n)(?:    - \w+_check\n|[<=>]{7}.*\n)*",
+        r"(    - checkup\n)(?:    - \w+\n|[<=>]{7}.*\n)*",
         lambda match: match[1] + grouped,
         runtime.read_text(encoding="utf-8"),
     )

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Finds the backups that a path, a shell pattern, an S3 pattern or a repository of restic, borg or pgBackRest names, and
     judges the series and the newest of them, as deep as O(level) says. Nothing is restored;
-    that a backup counts is only proven by C(restore_proof).
+    that a backup counts is only proven by M(sre.runbooks.restore_proof).
   - Level V(0) looks at names, times and sizes only. Level V(1) also reads the newest backup to its end, which proves its
     checksum, its encryption and its compression. Level V(2) also looks at what is in it, which proves that a dump came to
     its end, holds the expected tables, and reaches for no other database.
@@ -29,6 +29,12 @@ requirements:
   - gpg, age, openssl, zstd or pg_restore on the host, for backups that are made with them
   - python3-boto3 on the host, for S3
 options:
+  budget:
+    description:
+      - How long the whole call may take, in seconds.
+      - What has not been measured by then becomes C(unknown), the rest report.
+    type: float
+    default: 1800.0
   targets:
     description: The series of backups to look at. Every option of the task can be given again for one target.
     type: list
@@ -141,25 +147,31 @@ options:
           - Tables of PostgreSQL outside of the schema C(public) are given as C(schema.table).
         type: list
         elements: str
-      keys:
-        description: &keys What encrypted backups are decrypted with.
-        type: dict
-        suboptions:
-          age_identity: {description: &age_identity The path of an identity of age on the host., type: path}
-          gpg_home: {description: &gpg_home The path of a home directory of gpg that holds the secret key., type: path}
-          gpg_key:
-            description: &gpg_key The path of a file with the secret key, for a key ring that lasts as long as the check.
-            type: path
-          passphrase:
-            description: &passphrase
-              - The passphrase for gpg, openssl, restic or borg. Without one, restic and borg look for their own variables.
-            type: str
-          openssl_cipher: {description: &openssl_cipher The cipher of C(openssl enc)., type: str}
-          openssl_digest: {description: &openssl_digest The digest of C(openssl enc)., type: str}
-          openssl_pbkdf2: {description: &openssl_pbkdf2 Whether C(openssl enc) was called with C(-pbkdf2)., type: bool}
-          openssl_iterations:
-            description: &openssl_iterations The iterations that C(openssl enc) was called with, V(0) for its default.
-            type: int
+      age_identity:
+        description: &age_identity The path of an identity of age on the host, to decrypt with.
+        type: path
+      gpg_home:
+        description: &gpg_home The path of a home directory of gpg that holds the secret key.
+        type: path
+      gpg_key:
+        description: &gpg_key The path of a file with the secret key, for a key ring that lasts as long as the check.
+        type: path
+      passphrase:
+        description: &passphrase
+          - The passphrase for gpg, openssl, restic or borg. Without one, restic and borg look for their own variables.
+        type: str
+      openssl_cipher:
+        description: &openssl_cipher The cipher that C(openssl enc) was called with.
+        type: str
+      openssl_digest:
+        description: &openssl_digest The digest that C(openssl enc) was called with.
+        type: str
+      openssl_pbkdf2:
+        description: &openssl_pbkdf2 Whether C(openssl enc) was called with C(-pbkdf2).
+        type: bool
+      openssl_iterations:
+        description: &openssl_iterations The iterations that C(openssl enc) was called with, V(0) for its default.
+        type: int
       s3:
         description: &s3 How S3 is reached. What is not given is taken from where boto3 takes it.
         type: dict
@@ -254,18 +266,34 @@ options:
     description: *objects
     type: list
     elements: str
-  keys:
-    description: *keys
-    type: dict
-    suboptions:
-      age_identity: {description: *age_identity, type: path}
-      gpg_home: {description: *gpg_home, type: path}
-      gpg_key: {description: *gpg_key, type: path}
-      passphrase: {description: *passphrase, type: str}
-      openssl_cipher: {description: *openssl_cipher, type: str, default: aes-256-cbc}
-      openssl_digest: {description: *openssl_digest, type: str, default: sha256}
-      openssl_pbkdf2: {description: *openssl_pbkdf2, type: bool, default: true}
-      openssl_iterations: {description: *openssl_iterations, type: int, default: 0}
+  age_identity:
+    description: *age_identity
+    type: path
+  gpg_home:
+    description: *gpg_home
+    type: path
+  gpg_key:
+    description: *gpg_key
+    type: path
+  passphrase:
+    description: *passphrase
+    type: str
+  openssl_cipher:
+    description: *openssl_cipher
+    type: str
+    default: aes-256-cbc
+  openssl_digest:
+    description: *openssl_digest
+    type: str
+    default: sha256
+  openssl_pbkdf2:
+    description: *openssl_pbkdf2
+    type: bool
+    default: true
+  openssl_iterations:
+    description: *openssl_iterations
+    type: int
+    default: 0
   s3:
     description: *s3
     type: dict
@@ -273,7 +301,7 @@ options:
   timeout:
     description: *timeout
     type: float
-    default: 30.0
+    default: 600.0
 """
 
 EXAMPLES = r"""
@@ -298,7 +326,7 @@ EXAMPLES = r"""
     offsite_lag: {warning: 1, critical: 6}
     checksum: true
     encrypted: true
-    keys: {age_identity: /etc/backup/check.age}
+    age_identity: /etc/backup/check.age
     timeout: 1800
     budget: 3600
 
@@ -331,15 +359,13 @@ EXAMPLES = r"""
   sre.runbooks.backup_check:
     targets:
       - source: restic:/srv/restic/web
-        keys: {passphrase: "{{ restic_password }}"}
+        passphrase: "{{ restic_password }}"
       - source: borg:ssh://backup@vault.example.org/./web
-        keys: {passphrase: "{{ borg_passphrase }}"}
+        passphrase: "{{ borg_passphrase }}"
         level: 0
       - source: pgbackrest:main
         level: 2
     encrypted: true
-    timeout: 600
-    budget: 1200
 """
 
 RETURN = r"""

@@ -56,7 +56,7 @@ options:
     description: See M(sre.runbooks.process_check).
     type: dict
   restore:
-    description: See M(sre.runbooks.restore_check).
+    description: See M(sre.runbooks.restore_proof).
     type: dict
   service:
     description: See M(sre.runbooks.service_check).

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._adapt import borg, pgbackrest, restic
@@ -70,21 +71,14 @@ TUNING: dict[str, t.Any] = {
     "format": {"type": "str", "choices": sorted(FORMATS)},
     "contents": {"type": "str", "choices": ["all", "schema", "data"], "default": "all"},
     "objects": {"type": "list", "elements": "str"},
-    "keys": {
-        "type": "dict",
-        "apply_defaults": True,
-        "no_log": False,
-        "options": {
-            "age_identity": {"type": "path"},
-            "gpg_home": {"type": "path"},
-            "gpg_key": {"type": "path", "no_log": False},
-            "passphrase": {"type": "str", "no_log": True},
-            "openssl_cipher": {"type": "str", "default": "aes-256-cbc"},
-            "openssl_digest": {"type": "str", "default": "sha256"},
-            "openssl_pbkdf2": {"type": "bool", "default": True},
-            "openssl_iterations": {"type": "int", "default": 0},
-        },
-    },
+    "age_identity": {"type": "path"},
+    "gpg_home": {"type": "path"},
+    "gpg_key": {"type": "path", "no_log": False},
+    "passphrase": {"type": "str", "no_log": True},
+    "openssl_cipher": {"type": "str", "default": "aes-256-cbc"},
+    "openssl_digest": {"type": "str", "default": "sha256"},
+    "openssl_pbkdf2": {"type": "bool", "default": True},
+    "openssl_iterations": {"type": "int", "default": 0},
     "s3": {
         "type": "dict",
         "apply_defaults": True,
@@ -93,11 +87,14 @@ TUNING: dict[str, t.Any] = {
             "region": {"type": "str"},
             "profile": {"type": "str"},
             "ca_bundle": {"type": "path"},
-            "access_key": {"type": "str", "no_log": False},
+            "access_key": {"type": "str", "no_log": True},
             "secret_key": {"type": "str", "no_log": True},
         },
     },
+    "timeout": {"type": "float", "default": 600.0},
 }
+BUDGET = 1800.0
+KEYS = [field.name for field in dataclasses.fields(Keys)]
 MIB = 1024**2
 SHOWN = 20
 TOOLS = ("restic", "borg", "pgbackrest")
@@ -375,7 +372,7 @@ def _content(target: t.Mapping[str, t.Any], newest: Backup, deadline: float) -> 
         told = None if newest.directory else probe.told_digest(newest, settings, timeout)
         facts = probe.told_facts(newest, settings, timeout) if level > 1 else None
         algorithms = ("sha256",) if told is None else ("sha256", told[0])
-        keys = Keys(**target["keys"])
+        keys = Keys(**{option: target[option] for option in KEYS})
         how = content.How(keys, level > 1, deadline, algorithms, None if "://" in newest.place else newest.place)
         if newest.directory:
             seen = content.examine_directory(newest.place, how)
@@ -637,7 +634,7 @@ def _measure_repository(tool: str, target: t.Mapping[str, t.Any], now: float) ->
     if level < 1:
         yield Check.skipped("backup.archive", name, "not asked for: it takes level 1")
     else:
-        complaints = [*known, *_complaints_of(tool, repository, target["keys"]["passphrase"], level > 1, 0.9 * timeout)]
+        complaints = [*known, *_complaints_of(tool, repository, target["passphrase"], level > 1, 0.9 * timeout)]
         summary = f"{tool} finds {complaints[0]}" if complaints else f"{tool} finds the repository whole"
         yield Check.expect("backup.archive", name, not complaints, summary[:300], complaints=complaints[:SHOWN])
     for check_id in DEEP:
@@ -646,7 +643,7 @@ def _measure_repository(tool: str, target: t.Mapping[str, t.Any], now: float) ->
 
 def _adopted(tool: str, repository: str, target: t.Mapping[str, t.Any]) -> tuple[list[Backup], str, list[str]]:
     """The backups of a repository, newest first, how they are encrypted (empty: not at all), and what is known to be wrong."""
-    password, timeout = target["keys"]["passphrase"], target["timeout"]
+    password, timeout = target["passphrase"], target["timeout"]
     if tool == "restic":
         backups = newest_first(
             restic.snapshots(repositories.restic_snapshots(repository, password, timeout), repository)

@@ -468,7 +468,7 @@ def encrypted(content: bytes) -> bytes:
 @pytest.mark.parametrize(("policy", "status"), [(None, "ok"), (True, "ok"), (False, "critical")])
 def test_encryption_is_proven_by_decrypting(folder: Folder, policy: bool | None, status: str) -> None:
     folder.put(encrypted(gzip.compress(dump())), name="shop-{day}.sql.gz.enc", plain=True)
-    found = looked(folder, encrypted=policy, keys={"passphrase": PASSPHRASE}, level=2)
+    found = looked(folder, encrypted=policy, passphrase=PASSPHRASE, level=2)
     assert found["backup.encryption"].status == status
     assert found["backup.archive"].status == "ok"
     assert found["backup.complete"].status == "ok"
@@ -476,7 +476,7 @@ def test_encryption_is_proven_by_decrypting(folder: Folder, policy: bool | None,
 
 def test_a_wrong_key_is_critical_and_blocks_what_is_inside(folder: Folder) -> None:
     folder.put(encrypted(gzip.compress(dump())), name="shop-{day}.sql.gz.enc", plain=True)
-    found = looked(folder, keys={"passphrase": "wrong"}, level=2)
+    found = looked(folder, passphrase="wrong", level=2)
     assert found["backup.encryption"].status == "critical"
     assert "cannot be decrypted by openssl" in found["backup.encryption"].summary
     assert found["backup.archive"].detail["blocked_by"] == "backup.encryption"
