@@ -42,7 +42,7 @@ def stage() -> None:
     """
     shutil.rmtree(STAGE, ignore_errors=True)
     listing = subprocess.check_output(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":!collections"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":!collections", ":!molecule"],
         cwd=ROOT,
         text=True,
     )

@@ -104,7 +104,7 @@ class CallbackModule(CallbackBase):
         if result.task.resolved_action == REPORT and "path" in result.result:
             self.terminal = Path(result.result["path"]).with_name("report.txt").read_text(encoding="utf-8")
 
-    def _open(self, facts: dict[str, Any]) -> None:
+    def _open(self, facts: dict[str, Any]) -> _run.Run:
         cli = context.CLIARGS
         limited = bool(cli.get("subset")) or list(cli.get("tags") or ["all"]) != ["all"] or bool(cli.get("skip_tags"))
         directory = Path(self.get_option("directory"))
@@ -122,13 +122,13 @@ class CallbackModule(CallbackBase):
                 **facts,
             },
         )
-        self._say_where()
+        self._say_where(self.run)
+        return self.run
 
-    def _say_where(self) -> None:
-        if self.run:
-            os.environ[_close.RUN] = str(self.run.path)
-            if self.run.trouble:
-                self._display.warning(self.run.trouble)
+    def _say_where(self, run: _run.Run) -> None:
+        os.environ[_close.RUN] = str(run.path)
+        if run.trouble:
+            self._display.warning(run.trouble)
 
     def _collect(self, result: Any) -> bool:
         """Write down the records of a task result, looped or not; whether there were any."""
@@ -146,8 +146,7 @@ class CallbackModule(CallbackBase):
         return bool(checks)
 
     def _append(self, result: Any, check: Check) -> None:
-        if not self.run:
-            self._open({})
+        run = self.run or self._open({})
         role = result.task._role
         delegated = (result.result.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host")
         record = {
@@ -161,11 +160,10 @@ class CallbackModule(CallbackBase):
         }
         if delegated:
             record["seen_from"] = delegated
-        assert self.run  # noqa: S101 - opened above
-        path = self.run.path
-        self.run.append(record)
-        if self.run.path != path:
-            self._say_where()
+        path = run.path
+        run.append(record)
+        if run.path != path:
+            self._say_where(run)
 
     def _labels(self, host: str) -> dict[str, Any]:
         if host not in self.labels:

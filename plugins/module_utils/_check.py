@@ -146,7 +146,7 @@ def limits(
         level: {"type": "str", **({} if default is None else {"default": str(default)})}
         for level, default in (("warning", warning), ("critical", critical))
     }
-    spec = LimitsSpec(type="dict", apply_defaults=True, options=levels)
+    spec = LimitsSpec(type="dict", apply_defaults=True, options=levels, no_log=False)
     spec.unit, spec.worse, spec.possible = unit, worse, possible
     return spec
 

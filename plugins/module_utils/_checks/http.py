@@ -226,7 +226,7 @@ def _content(target: dict[str, t.Any], good: list[probe.Answer], clean: t.Callab
 
 
 def _quoted(texts: list[str]) -> str:
-    return ", ".join(f"“{text[:80]}”" for text in texts[:3]) + (" …" if len(texts) > 3 else "")
+    return ", ".join(f"'{text[:80]}'" for text in texts[:3]) + (" …" if len(texts) > 3 else "")
 
 
 def _around(text: str, pages: list[str]) -> str:
