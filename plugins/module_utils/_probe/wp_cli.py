@@ -48,7 +48,7 @@ def wp(site: Site, arguments: t.Sequence[str], timeout: float, *, stdin: str = "
     executable = shutil.which(site.executable)
     if executable is None:
         raise Unmeasurable(f"{site.executable} is not installed")
-    account = _account(site)
+    account = account_of(site)
     options = [f"--path={site.path}", "--no-color"]
     options += [f"--url={site.url}"] if site.url else []
     options += ["--allow-root"] if account.pw_uid == 0 else []
@@ -56,7 +56,7 @@ def wp(site: Site, arguments: t.Sequence[str], timeout: float, *, stdin: str = "
     return command([*_become(account), executable, *arguments, *options], timeout, env=environment, stdin=stdin)
 
 
-def _account(site: Site) -> pwd.struct_passwd:
+def account_of(site: Site) -> pwd.struct_passwd:
     """Who is to run it."""
     me = os.geteuid()
     try:
