@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,61 @@ class Mariadb:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(60)
+
+
+@dataclasses.dataclass(frozen=True)
+class S3:
+    """Something that speaks the protocol of S3, with credentials that it takes. Make a bucket of your own in it."""
+
+    endpoint: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """As options of a module."""
+        return {"endpoint": self.endpoint, "region": "eu-central-1", "access_key": "test", "secret_key": "secret-of-s3"}
+
+    def client(self) -> Any:
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="eu-central-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="secret-of-s3",
+        )
+
+    def bucket(self, name: str) -> Any:
+        """The client, with a new bucket of that name."""
+        client = self.client()
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        return client
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """The server of moto, for all tests of a session."""
+    server = shutil.which("moto_server")
+    assert server, "moto_server is not there: make integration installs it"
+    port = free_port()
+    with subprocess.Popen(
+        [server, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            end = time.monotonic() + 60
+            while not _answers(port):
+                assert process.poll() is None, "moto_server did not start"
+                assert time.monotonic() < end, "moto_server does not answer"
+                time.sleep(0.1)
+            yield S3(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 @pytest.fixture(scope="session")
