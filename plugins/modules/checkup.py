@@ -49,6 +49,9 @@ options:
   package:
     description: See M(sre.runbooks.package_check).
     type: dict
+  phpfpm:
+    description: See M(sre.runbooks.phpfpm_check).
+    type: dict
   plugin:
     description: See M(sre.runbooks.plugin_check).
     type: dict
@@ -118,6 +121,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         mount,
         mysql,
         package,
+        phpfpm,
         plugin,
         process,
         restore,
@@ -140,6 +144,7 @@ KINDS = (
     "mount",
     "mysql",
     "package",
+    "phpfpm",
     "plugin",
     "process",
     "restore",
