@@ -89,7 +89,8 @@ from pathlib import PurePosixPath
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import Occasion, RunbookError, read
+if t.TYPE_CHECKING:
+    from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import Occasion
 
 LOCKED = 75
 """The exit code of a run that found another one in its place: EX_TEMPFAIL."""
@@ -139,6 +140,9 @@ def timers(
     limit: str = "4h",
 ) -> list[dict[str, str]]:
     """The units of a runbook, in the order of its occasions."""
+    # Here, because Ansible loads every filter of a collection, and this needs what only a controller has.
+    from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import RunbookError, read
+
     try:
         book = read(runbook)
     except RunbookError as exc:

@@ -18,7 +18,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._probe import wp_cli 
 CHECKS = {"wordpress_value.number": "The number that the site computes is as expected."}
 TARGET: dict[str, t.Any] = {
     "expression": {"type": "str", "required": True},
-    "key": {"type": "str"},
+    "key": {"type": "str", "no_log": False},
     "unit": {"type": "str", "default": ""},
 }
 TUNING: dict[str, t.Any] = {
