@@ -192,14 +192,16 @@ def running_mariadb(*options: str) -> Iterator[Mariadb]:
     try:
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", *user]
         install.append("--auth-root-authentication-method=normal")
-        done = subprocess.run(install, capture_output=True, text=True, timeout=60, check=False)
+        # A server that starts removes what it takes for its own leftovers in the temporary directory.
+        own = {**os.environ, "TMPDIR": str(directory)}
+        done = subprocess.run(install, env=own, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         settings = [
             *user, f"--datadir={data}", f"--socket={directory}/socket", f"--pid-file={directory}/pid", f"--port={port}",
             "--bind-address=127.0.0.1", f"--log-error={log}", "--innodb-flush-log-at-trx-commit=0",
             "--innodb-buffer-pool-size=32M", "--skip-name-resolve", *options,
         ]  # fmt: skip
-        process = subprocess.Popen([server, "--no-defaults", *settings], stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([server, "--no-defaults", *settings], env=own, stdin=subprocess.DEVNULL)
         running = Mariadb(directory, port, process)
         try:
             _await_mariadb(running, log)

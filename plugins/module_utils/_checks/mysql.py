@@ -286,16 +286,19 @@ def _fragmentation(check_id: str, target: dict[str, t.Any], server: probe.Server
     return Check.judge(check_id, target["name"], value, target["fragmentation"], told, tables=lines[:LINES])
 
 
+WORDS = {"ok": "sound", "no check": "of an engine without a check"}
+
+
 def _corruption(check_id: str, target: dict[str, t.Any], server: probe.Server) -> Check:
     if target["corruption"] == "never":
         return Check.skipped(check_id, target["name"], "not asked for: corruption says never")
     if not server.tables:
         return _no_table(check_id, target)
-    found: dict[str, list[str]] = {"damaged": [], "suspect": [], "not checked": [], "ok": []}
+    found: dict[str, list[str]] = {"damaged": [], "suspect": [], "not checked": [], "no check": [], "ok": []}
     for table, verdict, said in server.check_tables(target["corruption"], 0.6 * target["timeout"]):
         found[verdict].append(f"{table}: {said}"[:300])
-    counts = ", ".join(f"{len(lines)} {verdict}" for verdict, lines in found.items() if lines)
-    lines = [line for verdict in ("damaged", "suspect", "not checked") for line in found[verdict]][:LINES]
+    counts = ", ".join(f"{len(lines)} {WORDS.get(verdict, verdict)}" for verdict, lines in found.items() if lines)
+    lines = [line for verdict in ("damaged", "suspect", "not checked", "no check") for line in found[verdict]][:LINES]
     if found["not checked"] and not found["damaged"]:
         raise Unmeasurable(f"not all tables could be checked ({counts}): {'; '.join(lines[:3])}")
     status = "critical" if found["damaged"] else "warning"

@@ -432,11 +432,15 @@ class Server:
 
 
 def check_verdict(messages: t.Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """What CHECK TABLE means, from its (Msg_type, Msg_text): ``ok``, ``damaged``, ``suspect`` or ``not checked``."""
+    """What CHECK TABLE means, from its (Msg_type, Msg_text): ``ok``, ``damaged``, ``suspect``, ``not checked``,
+    or ``no check`` where the engine has none.
+    """
     said = "; ".join(f"{kind}: {text}" for kind, text in messages if (kind, text) != ("status", "OK"))[:300]
     kinds = {kind.lower() for kind, _text in messages}
     statuses = [text for kind, text in messages if kind.lower() == "status"]
-    if re.search(r"(?i)doesn't support check|lock wait timeout|interrupted|max_statement_time", said):
+    if "doesn't support check" in said:
+        return "no check", said
+    if re.search(r"(?i)lock wait timeout|interrupted|max_statement_time", said):
         return "not checked", said
     if "error" in kinds or not all(text in ("OK", "Table is already up to date") for text in statuses):
         return "damaged", said

@@ -246,7 +246,14 @@ def test_free_space_is_judged_in_large_tables_that_have_a_file_of_their_own(serv
 
 
 @pytest.mark.parametrize(
-    ("verdict", "status"), [("ok", "ok"), ("damaged", "critical"), ("suspect", "warning"), ("not checked", "unknown")]
+    ("verdict", "status"),
+    [
+        ("ok", "ok"),
+        ("no check", "ok"),
+        ("damaged", "critical"),
+        ("suspect", "warning"),
+        ("not checked", "unknown"),
+    ],
 )
 def test_damage_is_critical_and_a_table_that_was_not_checked_is_unknown(
     server: Fake, verdict: str, status: str

@@ -200,7 +200,7 @@ def test_the_range_of_automatic_numbers_follows_the_type() -> None:
         ([("error", "Size of datafile is: 0         Should be: 8192"), ("error", "Corrupt")], "damaged"),
         ([("Error", "Index for table 'x' is corrupt; try to repair it"), ("status", "Operation failed")], "damaged"),
         ([("Warning", "InnoDB: Index a is marked as corrupted"), ("error", "Corrupt")], "damaged"),
-        ([("note", "The storage engine for the table doesn't support check")], "not checked"),
+        ([("note", "The storage engine for the table doesn't support check")], "no check"),
         ([("Error", "Lock wait timeout exceeded; try restarting transaction"), ("status", "Operation failed")], "not checked"),
         ([], "not checked"),
     ],
