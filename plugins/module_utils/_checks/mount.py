@@ -87,13 +87,17 @@ def measure(target: dict[str, t.Any]) -> t.Iterator[Check]:
         yield Check.skipped("mount.inodes", target["name"], f"{mount.type} does not count inodes")
     if not target["writable"] or probe.read_only_by_plan(mount.path):
         yield Check.skipped("mount.writable", target["name"], "read-only is intended")
+    elif "ro" in mount.options and "ro" not in mount.below:  # a bind mount: only somebody's will makes one
+        yield Check.skipped(
+            "mount.writable", target["name"], "only this mount point is read-only, the file system is not"
+        )
     else:
-        writable = "ro" not in mount.options
+        writable = "ro" not in mount.below
         yield Check.expect(
             "mount.writable",
             target["name"],
             writable,
             "mounted for reading and writing" if writable else "mounted read-only, which nobody planned",
-            options=list(mount.options),
+            options=[*mount.options, *mount.below],
             **evidence,
         )

@@ -26,13 +26,17 @@ IMAGES = ("cramfs", "erofs", "iso9660", "squashfs", "udf")
 
 @dataclasses.dataclass(frozen=True)
 class Mount:
-    """One line of mountinfo. ``device`` is major:minor, the same for every bind mount of a file system."""
+    """One line of mountinfo. ``device`` is major:minor, the same for every bind mount of a file system.
+
+    ``options`` hold for this mount point, ``below`` for the file system itself, whichever way it is reached.
+    """
 
     path: str
     type: str
     source: str
     device: str
     options: tuple[str, ...]
+    below: tuple[str, ...] = ()
 
     @property
     def remote(self) -> bool:
@@ -66,7 +70,12 @@ def mounts(path: str = "/proc/self/mountinfo") -> list[Mount]:
         _, _, device, _, point, options, *_ = left.split(" ")
         fs_type, source, super_options = right.split(" ", 2)
         mount = Mount(
-            _unescape(point), fs_type, _unescape(source), device, (*options.split(","), *super_options.split(","))
+            _unescape(point),
+            fs_type,
+            _unescape(source),
+            device,
+            tuple(options.split(",")),
+            tuple(super_options.split(",")),
         )
         found.pop(mount.path, None)
         found[mount.path] = mount

@@ -63,18 +63,25 @@ def test_a_disk_that_is_mounted_is_ok() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "planned", "intended", "status"),
+    ("options", "below", "planned", "intended", "status"),
     [
-        (("rw",), False, True, "ok"),
-        (("rw", "ro"), False, True, "critical"),  # the mount says rw, the file system below fell back to ro
-        (("ro",), True, True, "skipped"),
-        (("ro",), False, False, "skipped"),
+        (("rw",), ("rw",), False, True, "ok"),
+        (("rw",), ("ro",), False, True, "critical"),  # the mount says rw, the file system below fell back to ro
+        (("ro",), ("ro",), False, True, "critical"),
+        (("ro",), ("rw",), False, True, "skipped"),  # a bind mount for reading only
+        (("ro",), ("ro",), True, True, "skipped"),
+        (("ro",), ("ro",), False, False, "skipped"),
     ],
 )
 def test_read_only_is_critical_unless_planned(
-    machine: dict[str, Any], options: tuple[str, ...], planned: bool, intended: bool, status: str
+    machine: dict[str, Any],
+    options: tuple[str, ...],
+    below: tuple[str, ...],
+    planned: bool,
+    intended: bool,
+    status: str,
 ) -> None:
-    machine["mount"] = Mount("/data", "ext4", "/dev/vdb1", "254:17", options)
+    machine["mount"] = Mount("/data", "ext4", "/dev/vdb1", "254:17", options, below)
     machine["planned"] = planned
     assert one("mount.writable", targets=[{"path": "/data", "writable": intended}]).status == status
 
