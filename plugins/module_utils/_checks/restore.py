@@ -291,7 +291,8 @@ def _rows(proof: probe.Proof, target: dict[str, t.Any]) -> Check:
         )
         return Check.judge("restore.rows", name, share, target["rows"], told)
     total = sum(table["rows"] or 0 for table in found["tables"].values())
-    if not total:
+    deviations = manifest.row_deviations(proof.expected, found) if proof.expected is not None else {}
+    if not total and (not deviations or any(before for before, _after, _share in deviations.values())):
         return Check.expect(
             "restore.rows", name, False, f"not one row in {len(found['tables'])} tables: only the schema was backed up"
         )
@@ -299,7 +300,6 @@ def _rows(proof: probe.Proof, target: dict[str, t.Any]) -> Check:
         return Check.expect(
             "restore.rows", name, True, f"{total:,} rows, with nothing to compare with: {proof.no_reference}"
         )
-    deviations = manifest.row_deviations(proof.expected, found)
     if not deviations:
         return Check.unknown("restore.rows", name, f"{proof.reference} knows the rows of no table that was restored")
     table, (before, after, share) = max(deviations.items(), key=lambda item: item[1][2])

@@ -164,7 +164,6 @@ def _alone(target: t.Mapping[str, t.Any], deadline: float) -> Proof:
     place = scratch.make(target["scratch"])
     progress = Progress(target, place, target["name"])
     try:
-        progress.tick()
         _prove(proof, target, backup, place, progress, deadline)
     except pipe.Broken as exc:
         proof.broken = exc

@@ -1,0 +1,600 @@
+# Copyright: (c) sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Backups of real servers, good ones and broken ones, restored into throwaway servers while production runs beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import functools
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _manifest, _scratch
+from ansible_collections.sre.runbooks.plugins.module_utils._check import Check
+from ansible_collections.sre.runbooks.plugins.module_utils._checks import restore as kind
+from ansible_collections.sre.runbooks.tests.integration import broken_backups
+from ansible_collections.sre.runbooks.tests.integration.broken_backups import DAY, Broken, Good, run
+from ansible_collections.sre.runbooks.tests.integration.conftest import Mariadb, Postgresql, free_port
+from ansible_collections.sre.runbooks.tests.unit.door import checks_of, statuses
+
+SINCE = (datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(f"{DAY}T00:00:00+00:00")).days * 24
+"""How old, in hours, the rows of a good dump are."""
+RPO = {"warning": SINCE + 26, "critical": SINCE + 50}
+ROWS = 2000
+
+
+@pytest.fixture(scope="session")
+def age_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return broken_backups.keys_in(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def scratch() -> Iterator[str]:
+    """A root for throwaway data, in which nothing may be left."""
+    root = f"/var/tmp/sre-test-{os.getpid()}"
+    yield root
+    left = os.listdir(root) if os.path.isdir(root) else []
+    running = _scratch.processes_in(root)
+    shutil.rmtree(root, ignore_errors=True)
+    assert left == []
+    assert running == []
+
+
+@pytest.fixture
+def hacked(tmp_path: Path) -> Iterator[Path]:
+    """A file that hostile dumps try to write, where everybody could."""
+    place = Path(f"/var/tmp/sre-hacked-{os.getpid()}")
+    yield place
+    there = place.exists()
+    place.unlink(missing_ok=True)
+    assert not there, "a dump has written a file"
+
+
+Prove = Callable[..., list[Check]]
+
+
+@pytest.fixture
+def prove(scratch: str, tmp_path: Path, age_keys: Path) -> Prove:
+    def proven(**options: Any) -> list[Check]:
+        given = {"name": "shop", "database": "shop", "age_identity": str(age_keys / "ours.age"), **options}
+        places = {"scratch": scratch, "state": str(tmp_path / "state"), "sheets": str(tmp_path / "sheets")}
+        task = {**places, "disk_reserve": 1, "rpo": RPO, **given.pop("task", {})}
+        return checks_of(kind, targets=[given], **task)
+
+    return proven
+
+
+def judged(found: list[Check]) -> dict[str, str]:
+    """What is not skipped."""
+    return {check_id: status for check_id, status in statuses(found).items() if status != "skipped"}
+
+
+def bad(found: list[Check]) -> str:
+    return "\n".join(
+        f"{check.status} {check.id}: {check.summary}" for check in found if check.status not in ("ok", "skipped")
+    )
+
+
+# MariaDB
+
+SHOP = """
+CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop;
+CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(100) NOT NULL, mail varchar(100), UNIQUE (mail));
+CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, customer int NOT NULL, note text, photo blob, at datetime, paid decimal(9,2),
+  FOREIGN KEY (customer) REFERENCES customers (id));
+CREATE TABLE `empty one` (id int PRIMARY KEY);
+INSERT INTO customers (name, mail) SELECT CONCAT('Zoë Müller ', seq), CONCAT('c', seq, '@example.org') FROM seq_1_to_200;
+INSERT INTO orders (customer, note, photo, at, paid) SELECT 1 + seq % 200, CONCAT('line one\\nUSE production; line ', seq),
+  UNHEX(SHA2(seq, 256)), '{day} 00:00:00' + INTERVAL seq SECOND, seq / 7 FROM seq_1_to_{rows};
+CREATE VIEW recent AS SELECT * FROM orders ORDER BY at DESC LIMIT 10;
+CREATE TRIGGER stamp BEFORE INSERT ON orders FOR EACH ROW SET NEW.at = COALESCE(NEW.at, NOW());
+DELIMITER ;;
+CREATE PROCEDURE tidy()
+BEGIN
+  DELETE FROM orders WHERE id < 0;
+END;;
+DELIMITER ;
+CREATE DATABASE production; CREATE TABLE production.users (id int PRIMARY KEY); INSERT INTO production.users VALUES (1), (2);
+CREATE DATABASE blog; CREATE TABLE blog.posts (id int PRIMARY KEY); INSERT INTO blog.posts VALUES (1);
+"""
+
+
+def client(server: Mariadb, statement: str) -> list[list[str]]:
+    text = f"{_manifest.SESSION['mysql']};\n{statement};\n".encode()
+    raw = run("mariadb", "--no-defaults", "-uroot", "-S", server.socket, "-BN", "shop", stdin=text)
+    return [line.split("\t") for line in raw.decode().splitlines()]
+
+
+def dump(server: Mariadb, *options: str, database: str = "shop") -> bytes:
+    first = [option for option in options if option.startswith("--skip") or not option.startswith("--no-c")]
+    return run(
+        "mariadb-dump", "--no-defaults", "-uroot", "-S", server.socket, "--single-transaction", "--routines", "--triggers",
+        "--events", *first, *(option for option in options if option not in first), database,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def shop(mariadb: Mariadb) -> Mariadb:
+    """Production: the database that was dumped, and one that no dump of it may touch."""
+    text = SHOP.replace("{day}", DAY).replace("{rows}", str(ROWS))
+    run("mariadb", "--no-defaults", "-uroot", "-S", mariadb.socket, stdin=text.encode())
+    return mariadb
+
+
+@pytest.fixture(scope="session")
+def shop_manifest(shop: Mariadb) -> dict[str, Any]:
+    return {**_manifest.take(functools.partial(client, shop), "mysql", "shop"), "taken": f"{DAY}T02:00:00Z"}
+
+
+@pytest.fixture(scope="session")
+def shop_dump(shop: Mariadb) -> bytes:
+    return dump(shop)
+
+
+@pytest.fixture
+def good(shop: Mariadb, shop_dump: bytes, shop_manifest: dict[str, Any], age_keys: Path, tmp_path: Path) -> Good:
+    place = tmp_path / "backups"
+    place.mkdir()
+    return Good(
+        place, functools.partial(dump, shop), lambda: dump(shop, database="blog"), shop_dump,
+        json.loads(json.dumps(shop_manifest)), age_keys,
+    )  # fmt: skip
+
+
+def checksum(server: Mariadb) -> str:
+    """Everything that production holds."""
+    tables = server.sql(
+        "SELECT CONCAT('`', TABLE_SCHEMA, '`.`', TABLE_NAME, '`') FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
+        " AND TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'sys')"
+        " AND TABLE_NAME NOT IN ('innodb_table_stats', 'innodb_index_stats', 'transaction_registry', 'slow_log', 'general_log')"
+    ).splitlines()
+    return server.sql(f"SHOW DATABASES; CHECKSUM TABLE {', '.join(tables)}")
+
+
+NEWEST = [{"table": "orders", "column": "at"}]
+
+
+def in_full(good: Good, hacked: Path) -> Good:
+    """The path of the file that a hostile dump tries to write is known to the test only."""
+    write = good.write
+    good.write = lambda content, *rest, **more: write(_named(content, hacked), *rest, **more)  # type: ignore[method-assign]
+    return good
+
+
+def _named(content: bytes, hacked: Path) -> bytes:
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            return gzip.compress(gzip.decompress(content).replace(b"{hacked}", str(hacked).encode()))
+        except (EOFError, OSError):
+            return content
+    return content.replace(b"{hacked}", str(hacked).encode())
+
+
+def caught(case: Broken, found: list[Check]) -> None:
+    by_id = {check.id: check for check in found}
+    assert (by_id[case.check].status, case.check) == (case.status, case.check), bad(found)
+    assert re.search(case.says, by_id[case.check].summary), by_id[case.check].summary
+    if case.status != "warning":
+        assert by_id["restore.proof"].status == "critical"
+
+
+def by_name(case: Broken) -> str:
+    return f"{case.level} {case.name}".strip()
+
+
+@pytest.mark.parametrize("case", broken_backups.MARIADB, ids=by_name)
+def test_a_broken_backup_of_mariadb_is_caught_and_production_stays_as_it_is(
+    case: Broken, good: Good, prove: Prove, shop: Mariadb, hacked: Path
+) -> None:
+    before = checksum(shop)
+    caught(case, prove(newest=NEWEST, **case.make(in_full(good, hacked))))
+    assert checksum(shop) == before
+
+
+@pytest.mark.parametrize("case", broken_backups.HARMLESS, ids=by_name)
+def test_what_is_in_a_backup_counts_and_not_its_name(case: Broken, good: Good, prove: Prove) -> None:
+    found = prove(newest=NEWEST, **case.make(good))
+    assert judged(found)["restore.proof"] == "ok", bad(found)
+
+
+def test_a_good_backup_of_mariadb_is_proven(good: Good, prove: Prove, shop: Mariadb, tmp_path: Path) -> None:
+    before = checksum(shop)
+    found = prove(
+        **good.write(good.age(gzip.compress(good.plain)), "shop.sql.gz.age"), encrypted=True, newest=NEWEST,
+        invariants=[{"name": "unpaid", "sql": "SELECT COUNT(*) FROM orders WHERE paid IS NULL", "critical": 0}],
+        task={"rto": {"critical": 10}},
+    )  # fmt: skip
+    assert set(judged(found).values()) == {"ok"}, bad(found)
+    assert checksum(shop) == before
+    sheet = json.loads((tmp_path / "sheets/shop.json").read_text())
+    assert (sheet["verdict"], sheet["layers"], sheet["compared_with"]) == ("proven", ["age", "gzip"], "the manifest")
+    assert sheet["sha256"] == hashlib.sha256((good.place / "shop.sql.gz.age").read_bytes()).hexdigest()
+
+
+def test_without_a_manifest_production_is_compared_with_and_only_read(good: Good, prove: Prove, shop: Mariadb) -> None:
+    backup = good.write(gzip.compress(good.plain), manifest=False)
+    found = prove(**backup, newest=NEWEST, production={"socket": shop.socket, "user": "root"})
+    assert judged(found)["restore.proof"] == "ok", bad(found)
+    assert next(check for check in found if check.id == "restore.schema").summary == "as in the production server"
+
+
+def test_production_that_does_not_let_us_in_is_unknown_and_the_password_is_not_told(
+    good: Good, prove: Prove, shop: Mariadb
+) -> None:
+    backup = good.write(gzip.compress(good.plain), manifest=False)
+    found = prove(**backup, production={"socket": shop.socket, "user": "nobody", "password": "s3cret-canary"})
+    assert [check.status for check in found if check.status != "skipped"] == ["unknown"]
+    assert "Access denied" in found[0].summary
+    assert "s3cret-canary" not in str(found)
+
+
+def test_a_sample_goes_through_all_tables_by_turns(good: Good, prove: Prove) -> None:
+    backup = good.write(gzip.compress(good.plain))
+    proven: list[str] = []
+    shares: list[float] = []
+    for _day in range(3):
+        found = {check.id: check for check in prove(**backup, task={"sample_tables": 1})}
+        assert found["restore.proof"].status == "ok", bad(list(found.values()))
+        proven += found["restore.proof"].detail["tables"]
+        shares.append(found["restore.rto"].detail["share"])
+    assert sorted(proven) == ["customers", "empty one", "orders"]
+    assert found["restore.coverage"].status == "ok"
+    found = {check.id: check for check in prove(**backup, newest=NEWEST, task={"sample_tables": 1})}
+    assert "orders" in found["restore.proof"].detail["tables"], "its newest row tells the age"
+    assert min(shares) < 0.2, "the time of a sample is extrapolated"
+
+
+def test_what_the_throwaway_server_may_take_is_limited(good: Good, prove: Prove, scratch: str) -> None:
+    backup = good.write(gzip.compress(good.plain))
+    found = prove(**backup, task={"disk_reserve": 10**9})
+    assert found[0].status == "unknown"
+    assert "choose another place by scratch" in found[0].summary
+    found = prove(**backup, task={"disk_limit": 1})
+    assert found[0].status == "unknown"
+
+
+def test_check_mode_leaves_no_trace(good: Good, scratch: str, tmp_path: Path) -> None:
+    found = checks_of(
+        kind,
+        targets=[good.write(gzip.compress(good.plain))],
+        scratch=scratch,
+        state=str(tmp_path / "s"),
+        check_mode=True,
+    )
+    assert {check.status for check in found} == {"skipped"}
+    assert not os.path.exists(scratch)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("user", ["root", "mysql", "postgres", "nobody-at-all"])
+def test_users_whom_production_may_let_in_are_refused(good: Good, prove: Prove, user: str) -> None:
+    found = prove(**good.write(gzip.compress(good.plain)), task={"user": user})
+    assert [check.status for check in found if check.status != "skipped"] == ["unknown"]
+
+
+# Off-site
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """How to reach a stand-in for S3 on loopback, with an empty bucket ``backups``."""
+    server = Path(__file__).resolve().parents[2] / ".venv-moto/bin/moto_server"
+    assert server.is_file(), "moto is not installed: tools/setup.sh .venv-moto requirements-s3-test.txt"
+    port = free_port()
+    with open(tmp_path_factory.mktemp("moto") / "log", "wb") as log:
+        process = subprocess.Popen([server, "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
+    about = {
+        "endpoint": f"http://127.0.0.1:{port}",
+        "region": "eu-central-1",
+        "access_key": "a",
+        "secret_key": "s3cret-canary",
+    }
+    try:
+        end = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, "moto_server ended"
+            assert time.monotonic() < end, "moto_server does not answer"
+            time.sleep(0.1)
+        bucket(about).create_bucket(Bucket="backups", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        yield about
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def bucket(about: dict[str, str]) -> Any:
+    return boto3.client(
+        "s3", endpoint_url=about["endpoint"], region_name=about["region"], aws_access_key_id=about["access_key"],
+        aws_secret_access_key=about["secret_key"],
+    )  # fmt: skip
+
+
+def test_the_off_site_copy_is_streamed_and_proven(good: Good, prove: Prove, s3: dict[str, str]) -> None:
+    client_of = bucket(s3)
+    key = "good/shop-2025-11-05.sql.gz.age"
+    client_of.put_object(Bucket="backups", Key="good/shop-2025-11-04.sql.gz.age", Body=b"")
+    client_of.put_object(Bucket="backups", Key=key, Body=good.age(gzip.compress(good.plain)))
+    client_of.put_object(Bucket="backups", Key=f"{key}.manifest.json", Body=json.dumps(good.manifest).encode())
+    found = prove(source="s3://backups/good/shop-*.age", s3=s3, newest=NEWEST, encrypted=True)
+    assert set(judged(found).values()) == {"ok"}, bad(found)
+    assert found[-1].detail["source"] == f"s3://backups/{key}"
+    assert "s3cret-canary" not in str(found)
+
+
+def test_an_off_site_copy_that_is_missing_is_caught(prove: Prove, s3: dict[str, str]) -> None:
+    found = {check.id: check for check in prove(source="s3://backups/missing/*", s3=s3)}
+    assert found["restore.loads"].summary == "not restored: find: there is no backup at s3://backups/missing/*"
+
+
+def test_an_off_site_copy_that_is_older_is_caught(good: Good, prove: Prove, s3: dict[str, str]) -> None:
+    old = broken_backups.moved(good.plain, -9)
+    bucket(s3).put_object(Bucket="backups", Key="older/shop-2025-11-05.sql.gz", Body=gzip.compress(old))
+    found = {check.id: check for check in prove(source="s3://backups/older/*", s3=s3, newest=NEWEST)}
+    assert (found["restore.loads"].status, found["restore.rpo"].status) == ("ok", "critical")
+
+
+def test_an_off_site_place_that_does_not_answer_is_unknown(prove: Prove) -> None:
+    nowhere = {"endpoint": f"http://127.0.0.1:{free_port()}", "region": "x", "access_key": "a", "secret_key": "b"}
+    assert prove(source="s3://backups/*", s3=nowhere)[0].status == "unknown"
+
+
+# Files
+
+
+@pytest.fixture
+def uploads(good: Good) -> Good:
+    good.manifest = {
+        "format": 1, "engine": "files", "tables": {},
+        "files": {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "mode": f"{mode:04o}"}
+            for name, content, mode in broken_backups.UPLOADS
+        },
+    }  # fmt: skip
+    return good
+
+
+@pytest.mark.parametrize("case", broken_backups.ARCHIVES, ids=by_name)
+def test_a_broken_archive_is_caught(case: Broken, uploads: Good, prove: Prove) -> None:
+    caught(case, prove(engine="files", task={"rpo": {}}, **case.make(uploads)))
+    assert not Path("/etc/hacked").exists()
+    assert not Path("/tmp/sre-hacked").exists()
+
+
+@pytest.mark.parametrize("name", ["u.tar", "u.tar.gz", "u.tar.gz.age", "u.zip"])
+def test_a_good_archive_is_proven(name: str, uploads: Good, prove: Prove, tmp_path: Path) -> None:
+    content = broken_backups.tar_of(*broken_backups.UPLOADS, broken_backups.link("uploads/latest", "1.txt"))
+    if name.endswith("zip"):
+        for path, data, mode in broken_backups.UPLOADS:
+            (tmp_path / "z" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "z" / path).write_bytes(data)
+            (tmp_path / "z" / path).chmod(mode)
+        content = Path(shutil.make_archive(str(tmp_path / "u"), "zip", tmp_path / "z")).read_bytes()
+    content = gzip.compress(content) if ".gz" in name else content
+    content = uploads.age(content) if name.endswith("age") else content
+    found = prove(
+        engine="files",
+        smoke=["/usr/bin/grep", "-q", "text 7", "{directory}/uploads/7.txt"],
+        **uploads.write(content, name),
+    )
+    assert set(judged(found).values()) == {"ok"}, bad(found)
+
+
+# PostgreSQL
+
+BOT = """
+CREATE ROLE web; CREATE ROLE owner_of_shop;
+CREATE DATABASE shop OWNER owner_of_shop;
+\\connect shop
+CREATE EXTENSION pg_trgm;
+CREATE SCHEMA extra;
+CREATE TABLE customers (id serial PRIMARY KEY, name character varying(100) NOT NULL);
+CREATE TABLE orders (id serial PRIMARY KEY, customer int NOT NULL REFERENCES customers, note text, photo bytea,
+  at timestamptz, paid numeric(9,2));
+CREATE TABLE extra.notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);
+CREATE TABLE events (id int, at timestamptz) PARTITION BY RANGE (id);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (1000);
+INSERT INTO customers (name) SELECT 'Zoë Müller ' || n FROM generate_series(1, 200) n;
+INSERT INTO orders (customer, note, photo, at, paid) SELECT 1 + n % 200, E'line one\\n\\\\connect production ' || n, sha256(n::text::bytea),
+  '{day} 00:00:00+00'::timestamptz + n * interval '1 second', n / 7.0 FROM generate_series(1, {rows}) n;
+INSERT INTO extra.notes (note) VALUES ('one'), ('two');
+INSERT INTO events VALUES (5, '{day} 00:00:00+00');
+CREATE INDEX ON orders USING gin (note gin_trgm_ops);
+CREATE VIEW recent AS SELECT * FROM orders ORDER BY at DESC LIMIT 10;
+CREATE MATERIALIZED VIEW totals AS SELECT customer, sum(paid) FROM orders GROUP BY 1;
+CREATE FUNCTION tidy() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN
+  -- USE production;
+  DELETE FROM orders WHERE id < 0; RETURN 1; END $f$;
+ALTER TABLE orders OWNER TO owner_of_shop;
+GRANT SELECT ON orders TO web;
+GRANT SELECT ON extra.notes TO PUBLIC;
+"""
+
+
+def psql(server: Postgresql, statement: str) -> list[list[str]]:
+    text = f"{_manifest.SESSION['postgresql']};\n{statement};\n".encode()
+    raw = run("psql", "-XAtq", "--csv", "-v", "ON_ERROR_STOP=1", "-d", server.url("shop"), "-f", "-", stdin=text)
+    return list(csv.reader(io.StringIO(raw.decode())))
+
+
+def pg_dump(server: Postgresql, *options: str) -> bytes:
+    return run("pg_dump", *options, "-d", server.url("shop"))
+
+
+@pytest.fixture(scope="session")
+def bot(postgresql: Postgresql) -> Postgresql:
+    text = BOT.replace("{day}", DAY).replace("{rows}", str(ROWS))
+    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-c", "CREATE DATABASE production")
+    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-f", "-", stdin=text.encode())
+    run("psql", "-Xq", "-d", postgresql.url("shop"), "-c", "ANALYZE")
+    return postgresql
+
+
+@pytest.fixture
+def good_pg(bot: Postgresql, age_keys: Path, tmp_path: Path) -> Good:
+    place = tmp_path / "backups"
+    place.mkdir()
+    facts = {**_manifest.take(functools.partial(psql, bot), "postgresql", "shop"), "taken": f"{DAY}T02:00:00Z"}
+    return Good(place, functools.partial(pg_dump, bot), lambda: b"", pg_dump(bot), facts, age_keys)
+
+
+def pg_checksum(server: Postgresql) -> str:
+    digest = "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {} t"
+    tables = ("customers", "orders", "extra.notes", "events")
+    return server.sql("SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database") + "".join(
+        server.sql(digest.format(table), "shop") for table in tables
+    )
+
+
+@pytest.mark.parametrize("case", broken_backups.POSTGRESQL, ids=by_name)
+def test_a_broken_backup_of_postgresql_is_caught_and_production_stays_as_it_is(
+    case: Broken, good_pg: Good, prove: Prove, bot: Postgresql, hacked: Path
+) -> None:
+    before = pg_checksum(bot)
+    caught(case, prove(newest=NEWEST, **case.make(in_full(good_pg, hacked))))
+    assert pg_checksum(bot) == before
+
+
+@pytest.mark.parametrize("form", ["plain", "-Fc", "-Ft", "-Fd", "zstd", "gpg"])
+def test_a_good_backup_of_postgresql_is_proven(
+    form: str, good_pg: Good, prove: Prove, bot: Postgresql, tmp_path: Path
+) -> None:
+    before = pg_checksum(bot)
+    more: dict[str, Any] = {}
+    if form == "-Fd":
+        path = good_pg.place / "shop.d"
+        run("pg_dump", "-Fd", "-f", str(path), "-d", bot.url("shop"))
+        Path(f"{path}.manifest.json").write_text(json.dumps(good_pg.manifest), encoding="utf-8")
+        more = {"source": str(path)}
+    elif form == "zstd":
+        more = good_pg.write(run("zstd", "-c", stdin=good_pg.plain), "shop.sql.zst")
+    elif form == "gpg":
+        ring = tmp_path / "ring"
+        ring.mkdir(0o700)
+        words = [
+            "--homedir",
+            str(ring),
+            "--batch",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "secret",
+            "--symmetric",
+        ]
+        more = {
+            **good_pg.write(run("gpg", *words, stdin=good_pg.dump("-Fc")), "shop.gpg"),
+            "passphrase": "secret",
+            "encrypted": True,
+        }
+        run("gpgconf", "--homedir", str(ring), "--kill", "gpg-agent")
+    else:
+        more = good_pg.write(good_pg.plain if form == "plain" else good_pg.dump(form), "shop.dump")
+    found = prove(
+        newest=NEWEST,
+        invariants=[{"name": "orders", "sql": "SELECT count(*) FROM orders", "critical": f"{ROWS}.."}],
+        **more,
+    )
+    assert set(judged(found).values()) == {"ok"}, bad(found)
+    assert pg_checksum(bot) == before
+
+
+# Killed
+
+MOMENTS = ["_install", "_start", "load", "take", "remove"]
+KILLED = """
+import os, signal, sys, json
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+from ansible_collections.sre.runbooks.plugins.module_utils import _engine, _manifest, _scratch
+from ansible_collections.sre.runbooks.plugins.module_utils._checks import restore
+from ansible_collections.sre.runbooks.tests.unit.door import checks_of
+moment, given = sys.argv[1], json.loads(sys.argv[2])
+die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+def dying(chunks):
+    for number, chunk in enumerate(chunks):
+        yield chunk
+        if number == 20:
+            die()
+def replace(owner, name, new):
+    old = getattr(owner, name)
+    setattr(owner, name, lambda *words, **more: new(old, *words, **more))
+engine = {"mysql": _engine.Mysql, "postgresql": _engine.Postgresql}[given["engine"]]
+if moment == "load":
+    replace(_engine.Engine, "load", lambda old, self, chunks, tick: old(self, dying(chunks), tick))
+elif moment in ("_install", "_start"):
+    replace(engine, moment, lambda old, self: (old(self), die()))
+elif moment == "take":
+    replace(_manifest, "take", lambda old, *words, **more: die())
+else:
+    replace(_scratch, "remove", lambda old, place: die())
+checks_of(restore, **given["task"])
+"""
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def test_a_proof_that_is_killed_leaves_no_server_and_the_next_one_clears_up(
+    engine: str, moment: str, request: pytest.FixtureRequest, prove: Prove, scratch: str, tmp_path: Path
+) -> None:
+    good: Good = request.getfixturevalue("good" if engine == "mysql" else "good_pg")
+    target = {**good.write(good.plain, "shop.sql"), "name": "shop", "database": "shop"}
+    task = {"targets": [target], "scratch": scratch, "state": str(tmp_path / "state"), "disk_reserve": 1, "rpo": RPO}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, moment, json.dumps({"engine": engine, "task": task})],
+        capture_output=True, text=True, timeout=120, check=False, env=env,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert os.listdir(scratch), "it was killed while there was something"
+    end = time.monotonic() + 20
+    while (running := _scratch.processes_in(scratch)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert running == [], "the server dies with us"
+    found = prove(**target)
+    assert statuses(found)["restore.cleared"] == "warning"
+    assert statuses(found)["restore.proof"] == "ok", bad(found)
+
+
+def test_a_proof_leaves_alone_what_another_one_is_at_work_in(good: Good, prove: Prove, scratch: str) -> None:
+    """A second process proves the same while we are at it."""
+    script = f"""
+import sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+from ansible_collections.sre.runbooks.plugins.module_utils import _scratch
+print(_scratch.make({scratch!r}), flush=True)
+sys.stdin.read()
+_scratch.remove(list(_scratch.mine())[0])
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as other:
+        assert other.stdout
+        assert other.stdin
+        place = other.stdout.readline().strip()
+        assert place.startswith(scratch)
+        assert statuses(prove(**good.write(gzip.compress(good.plain))))["restore.cleared"] == "ok"
+        assert os.path.isdir(place)
+        other.stdin.close()
