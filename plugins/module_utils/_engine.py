@@ -19,7 +19,7 @@ What stands between a dump and everything else on the host, each wall sufficient
 - The server dies with us (``PR_SET_PDEATHSIG``), and what is left of its directory is removed by whoever comes next.
 """
 
-# ruff: noqa: S608 - names are quoted by _back(), _double() and text()
+# ruff: noqa: S608 - names are quoted by backquoted(), doublequoted() and text()
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ class Engine:
         """Run a command of ours behind the walls. Raises :class:`Unmeasurable`."""
         done = self._answer(self.walls.argv(argv), b"", self.walls.env, None)
         if done.returncode:
-            raise Unmeasurable(f"{what} did not work: {_tail(done.stderr or done.stdout)}")
+            raise Unmeasurable(f"{what} did not work: {tail(done.stderr or done.stdout)}")
 
     def _answer(
         self, argv: t.Sequence[str], stdin: bytes, env: t.Mapping[str, str], timeout: float | None
@@ -280,7 +280,7 @@ class Engine:
     def last_words(self) -> str:
         with contextlib.suppress(OSError), open(self.log, "rb") as log:
             log.seek(max(0, os.path.getsize(self.log) - 4096))
-            return _tail(log.read())
+            return tail(log.read())
         return "it left no log"
 
     def stop(self) -> None:
@@ -383,7 +383,7 @@ class Mysql(Engine):
 
     def create(self, database: str) -> None:
         self.database = ""
-        self.sql(f"CREATE DATABASE {_back(database)} CHARACTER SET utf8mb4")
+        self.sql(f"CREATE DATABASE {backquoted(database)} CHARACTER SET utf8mb4")
         self.database = database
 
     def sql(self, statement: str, *, timeout: float | None = None) -> list[list[str]]:
@@ -398,7 +398,9 @@ class Mysql(Engine):
     def elsewhere(self, about: t.Mapping[str, t.Any], database: str, statement: str, timeout: float) -> list[list[str]]:
         file = os.path.join(self.place, "production.cnf")
         lines = [
-            f"{key}={_option(about[key])}" for key in ("host", "port", "socket", "user", "password") if about.get(key)
+            f"{key}={option_value(about[key])}"
+            for key in ("host", "port", "socket", "user", "password")
+            if about.get(key)
         ]
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -413,21 +415,21 @@ class Mysql(Engine):
             os.close(handle)
             os.unlink(file)
         if done.returncode:
-            raise Refused(_tail(done.stderr))
-        return list(_xml_rows(done.stdout))
+            raise Refused(tail(done.stderr))
+        return list(xml_rows(done.stdout))
 
     def _rows(self, text: str, timeout: float | None) -> list[list[str]]:
         client = [*self._client(self.database or None, ours=True), "--xml"]
         client.remove("--raw")
         done = self._answer(self.walls.argv(client, confined=True), text.encode(), self.walls.env, timeout)
         if done.returncode:
-            raise Refused(_tail(done.stderr))
-        return list(_xml_rows(done.stdout))
+            raise Refused(tail(done.stderr))
+        return list(xml_rows(done.stdout))
 
     def damages(self, tables: t.Sequence[str]) -> tuple[str, list[str]]:
         found = []
         for start in range(0, len(tables), 100):
-            listed = ", ".join(_back(name) for name in tables[start : start + 100])
+            listed = ", ".join(backquoted(name) for name in tables[start : start + 100])
             for row in self.sql(f"CHECK TABLE {listed}"):
                 table, _operation, kind, text = row[:4]
                 if kind.lower() in ("error", "warning") or (
@@ -526,14 +528,14 @@ class Postgresql(Engine):
 
     def create(self, database: str) -> None:
         self.database = ""
-        quoted = _double(database)
+        quoted = doublequoted(database)
         self.sql(
             f"CREATE ROLE sre_proof LOGIN CREATEROLE CREATEDB PASSWORD {_manifest.text(self._secrets['sre_proof'])}"
         )
         self.sql(f"CREATE DATABASE {quoted} OWNER sre_proof")
         self.database = database
         for extension in self.extensions:
-            self.sql(f"CREATE EXTENSION {_double(extension)} CASCADE")
+            self.sql(f"CREATE EXTENSION {doublequoted(extension)} CASCADE")
         self._client(database, ours=False)  # finds out now what the client knows
 
     extensions: t.Sequence[str] = ()
@@ -565,14 +567,14 @@ class Postgresql(Engine):
         }
         done = self._answer(argv, text.encode(), env, timeout)
         if done.returncode:
-            raise Refused(_tail(done.stderr))
+            raise Refused(tail(done.stderr))
         return list(csv.reader(io.StringIO(done.stdout.decode("utf-8", "backslashreplace"))))
 
     def _rows(self, text: str, timeout: float | None) -> list[list[str]]:
         client = [*self._client(self.database or None, ours=True), "--csv", "-P", f"null={_manifest.NULL}"]
         done = self._answer(self.walls.argv(client, confined=True), text.encode(), self._env(ours=True), timeout)
         if done.returncode:
-            raise Refused(_tail(done.stderr))
+            raise Refused(tail(done.stderr))
         return list(csv.reader(io.StringIO(done.stdout.decode("utf-8", "backslashreplace"))))
 
     def damages(self, tables: t.Sequence[str]) -> tuple[str, list[str]]:
@@ -610,7 +612,7 @@ class Postgresql(Engine):
 ENGINES: dict[str, type[Engine]] = {"mysql": Mysql, "postgresql": Postgresql}
 
 
-def _xml_rows(raw: bytes) -> t.Iterator[list[str]]:
+def xml_rows(raw: bytes) -> t.Iterator[list[str]]:
     """Rows out of what the client of MySQL writes as XML: the only of its formats in which nothing is ambiguous.
 
     Only the last result counts: those before it answer the statements that begin a session.
@@ -625,20 +627,20 @@ def _xml_rows(raw: bytes) -> t.Iterator[list[str]]:
         ]  # fmt: skip
 
 
-def _back(name: str) -> str:
+def backquoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _option(value: t.Any) -> str:
+def option_value(value: t.Any) -> str:
     """A value in an option file."""
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _double(name: str) -> str:
+def doublequoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _tail(raw: bytes) -> str:
+def tail(raw: bytes) -> str:
     lines = [line.strip() for line in raw.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
     return _complaint(redact("; ".join(line[:300] for line in lines[-4:]))) or "without a word"
 
