@@ -220,9 +220,8 @@ class _Closing:
             )
         for name, broken in self._broken_off().items():
             last = broken[-1]
-            known = len(_run.read_journal(Path(last["path"])))
             times = "a run" if len(broken) == 1 else f"{len(broken)} runs"
-            summary = f"{times} did not come to an end; the last one started {last['started']} and knew {known} results"
+            summary = f"{times} did not come to an end; the last one started {last['started']} and {last['knew']}"
             yield Check("run.broken_off", name, "warning", summary, float(len(broken)), detail={"runs": broken})
 
     def _broken_off(self) -> dict[str, list[Record]]:
@@ -230,7 +229,13 @@ class _Closing:
         found: dict[str, list[Record]] = collections.defaultdict(list)
         for path, facts in _run.broken_off(self.directory, self.path):
             name = str(facts.get("occasion") or facts.get("playbook"))
-            found[name].append({"path": str(path), "started": facts["started"], "user": facts.get("user")})
+            try:
+                knew = f"knew {len(_run.read_journal(path))} results"
+            except ValueError:
+                knew = "its journal is damaged"
+            found[name].append(
+                {"path": str(path), "started": facts["started"], "user": facts.get("user"), "knew": knew}
+            )
             with contextlib.suppress(OSError):
                 _run.write(path / "run.json", json.dumps({**facts, "state": "broken_off"}, indent=2) + "\n")
         return found
