@@ -31,6 +31,9 @@ options:
   http:
     description: See M(sre.runbooks.http_check).
     type: dict
+  integrity:
+    description: See M(sre.runbooks.integrity_check).
+    type: dict
   log:
     description: See M(sre.runbooks.log_check).
     type: dict
@@ -48,6 +51,9 @@ options:
     type: dict
   package:
     description: See M(sre.runbooks.package_check).
+    type: dict
+  permission:
+    description: See M(sre.runbooks.permission_check).
     type: dict
   phpfpm:
     description: See M(sre.runbooks.phpfpm_check).
@@ -115,12 +121,14 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         file,
         goss,
         http,
+        integrity,
         log,
         login,
         metric,
         mount,
         mysql,
         package,
+        permission,
         phpfpm,
         plugin,
         process,
@@ -138,12 +146,14 @@ KINDS = (
     "file",
     "goss",
     "http",
+    "integrity",
     "log",
     "login",
     "metric",
     "mount",
     "mysql",
     "package",
+    "permission",
     "phpfpm",
     "plugin",
     "process",
