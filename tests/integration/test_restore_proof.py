@@ -273,6 +273,11 @@ def test_what_the_throwaway_server_may_take_is_limited(good: Good, prove: Prove,
     assert found[0].status == "unknown"
 
 
+def test_a_proof_that_takes_too_long_is_unknown_and_leaves_nothing(good: Good, prove: Prove) -> None:
+    found = prove(**good.write(gzip.compress(good.plain)), task={"timeout": 1.0})
+    assert [check.status for check in found if check.status != "skipped"] == ["unknown"]
+
+
 def test_check_mode_leaves_no_trace(good: Good, scratch: str, tmp_path: Path) -> None:
     found = checks_of(
         kind,
