@@ -133,3 +133,18 @@ class Bucket:
         if re.fullmatch("[0-9a-f]{32}", etag) and head.get("ServerSideEncryption", "AES256") == "AES256":
             told["md5"] = etag
         return told
+
+    def size(self, key: str) -> int:
+        return int(self.client.head_object(Bucket=self.name, Key=key)["ContentLength"])
+
+    def upload(self, path: str, key: str, metadata: t.Mapping[str, str]) -> None:
+        """Upload a file, in parts where it is big. An object is there when all of it has arrived, or not at all."""
+        from boto3.exceptions import S3UploadFailedError
+
+        try:
+            self.client.upload_file(path, self.name, key, ExtraArgs={"Metadata": dict(metadata)})
+        except S3UploadFailedError as exc:
+            raise Unmeasurable(f"s3://{self.name}/{key}: {exc}") from exc
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.name, Key=key)

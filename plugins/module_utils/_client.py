@@ -1,0 +1,248 @@
+# Copyright: (c) sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""A real database server, through the client programs that come with it: statements, dumps, and loading.
+
+Passwords go through an option file that only we can read, or through the environment, never through arguments. Whoever
+uses this decides what may be done there: nothing is guarded here.
+"""
+
+# ruff: noqa: S608 - names are quoted by text()
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _manifest as manifest
+from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasurable
+from ansible_collections.sre.runbooks.plugins.module_utils._engine import (
+    Refused,
+    option_value,
+    tail,
+    xml_rows,
+)
+from ansible_collections.sre.runbooks.plugins.module_utils._pipe import Chunks, Process, close
+
+MYSQL, POSTGRESQL = ENGINES = ("mysql", "postgresql")
+
+LOGIN: dict[str, t.Any] = {
+    "engine": {"type": "str", "choices": list(ENGINES), "required": True},
+    "host": {"type": "str"},
+    "port": {"type": "int"},
+    "socket": {"type": "path"},
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+}
+"""The options that say where the server is, and who logs in. ``socket`` is a directory for PostgreSQL."""
+
+
+def connect(options: t.Mapping[str, t.Any], deadline: float) -> Server:
+    """The server of the options. ``deadline`` is a moment of ``time.monotonic()``. Nothing is asked yet."""
+    return (Postgresql if options["engine"] == POSTGRESQL else Mysql)(options, deadline)
+
+
+class Server:
+    """One server, and who logs in. A context manager: it has a private directory as long as it lasts."""
+
+    engine = ""
+
+    def __init__(self, options: t.Mapping[str, t.Any], deadline: float) -> None:
+        self.deadline = deadline
+        self._login = {key: options[key] for key in ("host", "port", "socket", "user", "password") if options.get(key)}
+        self.env = {**os.environ, "LC_ALL": "C", "LANGUAGE": "C"}
+        self._place = ""
+
+    def __enter__(self) -> t.Any:
+        self._place = tempfile.mkdtemp(prefix="sre-login-")  # 0700
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    @property
+    def address(self) -> str:
+        """Where it is, in one stable word."""
+        if self._login.get("socket"):
+            return str(self._login["socket"])
+        port = f":{self._login['port']}" if self._login.get("port") else ""
+        return f"{self._login.get('host', 'localhost')}{port}"
+
+    def sql(self, statements: str, database: str | None = None) -> list[list[str]]:
+        """Run statements, return the rows of the last. Raises :class:`Refused` at the first that is refused."""
+        raise NotImplementedError
+
+    def facts(self, database: str) -> manifest.Facts:
+        """What a database holds, in sessions that only read. Raises :class:`Refused`, :class:`Unmeasurable`."""
+        raise NotImplementedError
+
+    def dump(self, database: str, *, packed: bool) -> Process:
+        """A consistent dump. ``packed`` says that it is compressed afterwards, so the tool is not to."""
+        raise NotImplementedError
+
+    def load(self, database: str, chunks: Chunks) -> None:
+        """Run the statements of a dump in a database, to the end or to the first that is refused."""
+        raise NotImplementedError
+
+    def databases(self) -> list[str]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End what may be open beside the statements."""
+
+    def _answer(self, argv: t.Sequence[str], statements: str) -> bytes:
+        try:
+            done = subprocess.run(
+                list(argv), input=statements.encode(), capture_output=True, env=self.env,
+                timeout=max(0.1, self.deadline - time.monotonic()), check=False, start_new_session=True,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise Unmeasurable(f"{argv[0]} is not installed on the host") from None
+        except subprocess.TimeoutExpired:
+            raise Unmeasurable(f"{argv[0]} gave no answer in the time that was left") from None
+        if done.returncode:
+            raise Refused(tail(done.stderr))
+        return done.stdout
+
+    def _through(self, argv: t.Sequence[str], chunks: Chunks) -> None:
+        """Feed a client that says nothing when all is well. Raises :class:`Broken`."""
+        client = Process("load", argv, chunks, env=self.env, deadline=self.deadline)
+        try:
+            for _words in client:
+                pass
+        finally:
+            close(client)
+
+
+def _tool(*names: str) -> str:
+    found = next(filter(None, map(shutil.which, names)), None)
+    if not found:
+        raise Unmeasurable(f"{names[0]} is not installed on the host")
+    return found
+
+
+class Mysql(Server):
+    """MySQL or MariaDB."""
+
+    engine = MYSQL
+
+    def __enter__(self) -> t.Any:
+        super().__enter__()
+        handle = os.open(self._option_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write("[client]\n" + "".join(f"{key}={option_value(value)}\n" for key, value in self._login.items()))
+        return self
+
+    @property
+    def _option_file(self) -> str:
+        return os.path.join(self._place, "login.cnf")
+
+    def _client(self, *more: str) -> list[str]:
+        return [
+            _tool("mariadb", "mysql"), f"--defaults-file={self._option_file}", "--batch", "--skip-column-names",
+            "--default-character-set=utf8mb4", "--max-allowed-packet=1G", *more,
+        ]  # fmt: skip
+
+    def sql(self, statements: str, database: str | None = None) -> list[list[str]]:
+        return list(xml_rows(self._answer(self._client("--xml", *([database] if database else [])), statements)))
+
+    def facts(self, database: str) -> manifest.Facts:
+        begin = f"{manifest.SESSION[MYSQL]}; START TRANSACTION READ ONLY;\n"
+        return manifest.take(lambda statement: self.sql(f"{begin}{statement};", database), MYSQL, database)
+
+    def dump(self, database: str, *, packed: bool) -> Process:
+        return Process("dump", [
+            _tool("mariadb-dump", "mysqldump"), f"--defaults-file={self._option_file}", "--single-transaction", "--quick",
+            "--routines", "--events", "--triggers", "--hex-blob", "--no-tablespaces", "--default-character-set=utf8mb4",
+            "--max-allowed-packet=1G", database,
+        ], iter(()), env=self.env, deadline=self.deadline)  # fmt: skip
+
+    def load(self, database: str, chunks: Chunks) -> None:
+        self._through(self._client("--quick", "--local-infile=0", database), chunks)
+
+    def databases(self) -> list[str]:
+        return [row[0] for row in self.sql("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1")]
+
+    def unsafe_tables(self, database: str) -> list[str]:
+        """Tables of which ``--single-transaction`` takes no consistent picture."""
+        return [
+            row[0]
+            for row in self.sql(
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB'"
+                f" AND TABLE_SCHEMA = {manifest.text(database)} ORDER BY 1"
+            )
+        ]
+
+
+class Postgresql(Server):
+    """PostgreSQL."""
+
+    engine = POSTGRESQL
+
+    def __init__(self, options: t.Mapping[str, t.Any], deadline: float) -> None:
+        super().__init__(options, deadline)
+        names = {"host": "PGHOST", "socket": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
+        self.env.update({names[key]: str(value) for key, value in self._login.items()}, PGCONNECT_TIMEOUT="10")
+        self._holder: subprocess.Popen[bytes] | None = None
+        self._snapshot = ""
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+        super().__exit__(*exc)
+
+    def close(self) -> None:
+        if self._holder is not None:
+            self._holder.kill()
+            self._holder.communicate()
+            self._holder = None
+
+    def _client(self, database: str | None) -> list[str]:
+        return [
+            _tool("psql"), "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database or "postgres", "-f", "-"
+        ]  # fmt: skip
+
+    def sql(self, statements: str, database: str | None = None) -> list[list[str]]:
+        answer = self._answer([*self._client(database), "--csv", "-P", f"null={manifest.NULL}"], statements)
+        return list(csv.reader(io.StringIO(answer.decode("utf-8", "backslashreplace"))))
+
+    def hold(self, database: str) -> None:
+        """Keep one moment of a database: facts and dumps from now on are of exactly this one. Raises :class:`Refused`."""
+        self._holder = holder = subprocess.Popen(
+            self._client(database), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
+            start_new_session=True,
+        )  # fmt: skip
+        stdin, stdout = t.cast("t.IO[bytes]", holder.stdin), t.cast("t.IO[bytes]", holder.stdout)
+        try:
+            stdin.write(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_export_snapshot();\n")
+            stdin.flush()
+            self._snapshot = stdout.readline().decode().strip()
+        except BrokenPipeError:
+            self._snapshot = ""
+        if not self._snapshot:
+            raise Refused(tail(holder.communicate()[1]))
+
+    def facts(self, database: str) -> manifest.Facts:
+        begin = f"{manifest.SESSION[POSTGRESQL]};\nBEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n"
+        if self._snapshot:
+            begin += f"SET TRANSACTION SNAPSHOT {manifest.text(self._snapshot)};\n"
+        return manifest.take(lambda statement: self.sql(f"{begin}{statement};", database), POSTGRESQL, database)
+
+    def dump(self, database: str, *, packed: bool) -> Process:
+        argv = [_tool("pg_dump"), "-w", "-Fc", *(["-Z0"] if packed else []), "-d", database]
+        argv += [f"--snapshot={self._snapshot}"] if self._snapshot else []
+        return Process("dump", argv, iter(()), env=self.env, deadline=self.deadline)
+
+    def load(self, database: str, chunks: Chunks) -> None:
+        self._through(self._client(database), chunks)
+
+    def databases(self) -> list[str]:
+        return [row[0] for row in self.sql("SELECT datname FROM pg_database ORDER BY 1")]

@@ -1,0 +1,430 @@
+# Copyright: (c) sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""database_backup on a real MariaDB and a real PostgreSQL, and what becomes of it when something fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _database_backup as backup
+from ansible_collections.sre.runbooks.plugins.module_utils import _manifest as manifest
+from ansible_collections.sre.runbooks.plugins.module_utils import _proofs as proofs
+from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check
+from ansible_collections.sre.runbooks.plugins.module_utils._checks import backup as kind
+from ansible_collections.sre.runbooks.tests.integration.conftest import S3, Mariadb, Postgresql
+from ansible_collections.sre.runbooks.tests.integration.playbook import ROOT
+from ansible_collections.sre.runbooks.tests.unit.door import checks_of
+
+PASSWORD = "correct-horse-battery"
+TABLES = "CREATE TABLE customers (id int PRIMARY KEY, name text); CREATE TABLE orders (id int PRIMARY KEY, note text)"
+ROWS = "INSERT INTO customers VALUES (1, 'Zoë'), (2, 'b'); INSERT INTO orders VALUES (7, 'x')"
+
+
+@pytest.fixture(scope="module")
+def mysql(mariadb: Mariadb) -> dict[str, Any]:
+    mariadb.sql(
+        f"CREATE DATABASE backed; USE backed; {TABLES}; {ROWS};"
+        f" CREATE USER backup@localhost IDENTIFIED BY '{PASSWORD}';"
+        " GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON backed.* TO backup@localhost;"
+        " GRANT SELECT ON mysql.proc TO backup@localhost"
+    )
+    return {"engine": "mysql", "socket": mariadb.socket, "user": "backup", "password": PASSWORD, "database": "backed"}
+
+
+@pytest.fixture(scope="module")
+def pg(postgresql: Postgresql) -> dict[str, Any]:
+    postgresql.sql("CREATE DATABASE backed")
+    postgresql.sql(f"{TABLES}; {ROWS}", "backed")
+    postgresql.sql(f"CREATE ROLE backup LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_read_all_data")
+    return {
+        "engine": "postgresql", "host": "127.0.0.1", "port": postgresql.port, "user": "backup", "password": PASSWORD,
+        "database": "backed",
+    }  # fmt: skip
+
+
+@pytest.fixture(params=["mysql", "pg"])
+def server(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each of the two engines."""
+    return dict(request.getfixturevalue(request.param))
+
+
+def options_of(given: dict[str, Any]) -> dict[str, Any]:
+    validated = ArgumentSpecValidator(backup.OPTIONS, mutually_exclusive=backup.EXCLUSIVE).validate(given)
+    if validated.error_messages:
+        raise BadOption("; ".join(validated.error_messages))
+    options: dict[str, Any] = validated.validated_parameters
+    backup.validate(options)
+    return options
+
+
+Take = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Take:
+    """Take a backup into ``tmp_path/backups``. Warnings are in the result."""
+
+    def taking(server: dict[str, Any], *, check_mode: bool = False, **more: Any) -> dict[str, Any]:
+        warnings: list[str] = []
+        given = {"directory": str(tmp_path / "backups"), "proofs": str(tmp_path / "proofs"), **server, **more}
+        result = backup.take(options_of(given), check_mode=check_mode, warn=warnings.append)
+        return {**result, "warnings": warnings}
+
+    return taking
+
+
+def files(tmp_path: Path) -> list[str]:
+    """What lies in the directory, but for the lock."""
+    return sorted(path.name for path in (tmp_path / "backups").glob("*") if path.name != ".backed.lock")
+
+
+def looked(source: str, **options: Any) -> dict[str, str]:
+    """What backup_check does not like about it."""
+    found: list[Check] = checks_of(kind, targets=[{"source": source, "database": "backed"}], level=2, **options)
+    assert any(check.id == "backup.checksum" and check.status == "ok" for check in found)
+    return {check.id: check.summary for check in found if check.status not in ("ok", "skipped")}
+
+
+def test_a_backup_and_its_manifest_pass_every_check(take: Take, server: dict[str, Any], tmp_path: Path) -> None:
+    about = take(server)["backup"]
+    assert looked(about["path"], objects=["customers", "orders"], checksum=True) == {}
+    assert (about["tables"], about["rows"]) == (2, 3)
+    for path in (about["path"], about["manifest"]):
+        assert os.stat(path).st_mode & 0o777 == 0o600
+    assert os.stat(tmp_path / "backups").st_mode & 0o777 == 0o700
+    facts = json.loads(Path(about["manifest"]).read_text())
+    assert facts["tables"]["customers"]["rows"] == 2
+    assert facts["dump"]["sha256"] == about["sha256"]
+    assert len(files(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "xz", "none"])
+def test_every_compression_is_named_as_it_is(take: Take, server: dict[str, Any], compression: str) -> None:
+    assert looked(take(server, compression=compression)["backup"]["path"]) == {}
+
+
+def test_age_is_taken_for_its_recipients(take: Take, server: dict[str, Any], tmp_path: Path) -> None:
+    subprocess.run(["age-keygen", "-o", tmp_path / "key"], check=True, capture_output=True)
+    recipient = subprocess.run(["age-keygen", "-y", tmp_path / "key"], check=True, capture_output=True, text=True)
+    path = take(server, age_recipients=[recipient.stdout.strip()])["backup"]["path"]
+    assert looked(path, encrypted=True, age_identity=str(tmp_path / "key")) == {}
+
+
+def test_gpg_needs_the_public_key_and_no_key_ring(take: Take, mysql: dict[str, Any], tmp_path: Path) -> None:
+    home = tempfile.mkdtemp(prefix="gpg-")
+    gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"]
+    try:
+        subprocess.run(
+            [*gpg, "--quick-gen-key", "b@example.org", "default", "default"], check=True, capture_output=True
+        )
+        for name, option in (("public", "--export"), ("secret", "--export-secret-keys")):
+            (tmp_path / name).write_bytes(subprocess.run([*gpg, option], check=True, capture_output=True).stdout)
+    finally:
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=True)
+        shutil.rmtree(home)
+    path = take(mysql, gpg_recipient_file=str(tmp_path / "public"))["backup"]["path"]
+    assert looked(path, encrypted=True, gpg_key=str(tmp_path / "secret")) == {}
+
+
+def test_a_passphrase_reaches_openssl_by_no_argument(
+    take: Take, mysql: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    real = subprocess.Popen.__init__
+
+    def noted(self: Any, args: Any, *rest: Any, **options: Any) -> None:
+        started.extend(map(str, args))
+        real(self, args, *rest, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
+    path = take(mysql, passphrase="the-passphrase", openssl_iterations=1000)["backup"]["path"]
+    assert looked(path, encrypted=True, passphrase="the-passphrase", openssl_iterations=1000) == {}
+    assert "openssl" in started
+    assert not [word for word in started if PASSWORD in word or "the-passphrase" in word]
+
+
+def test_the_manifest_of_postgresql_is_of_the_same_moment(
+    take: Take, pg: dict[str, Any], postgresql: Postgresql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = backup.manifest.take
+
+    def busy(*arguments: Any, **options: Any) -> Any:
+        postgresql.sql("INSERT INTO orders SELECT max(id) + 1, 'meanwhile' FROM orders", "backed")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr("ansible_collections.sre.runbooks.plugins.module_utils._client.manifest.take", busy)
+    before = int(postgresql.sql("SELECT count(*) FROM orders", "backed"))
+    about = take(pg)["backup"]
+    postgresql.sql("CREATE DATABASE compared")
+    plain = subprocess.run(["zstd", "-dc", about["path"]], check=True, capture_output=True).stdout
+    subprocess.run(["pg_restore", "-d", postgresql.url("compared")], input=plain, check=True, capture_output=True)
+    restored = int(postgresql.sql("SELECT count(*) FROM orders", "compared"))
+    facts = json.loads(Path(about["manifest"]).read_text())
+    assert facts["tables"]["orders"]["rows"] == restored == before
+
+
+# Failures leave nothing
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"password": "wrong"}, "no backup was taken"),
+        ({"database": "none"}, "there is no database none"),
+        ({"age_recipients": ["age1nonsense"]}, "encrypt: "),
+        ({"directory": "/proc/none"}, "/proc/none"),
+    ],
+    ids=["login", "database", "encryption", "directory"],
+)
+def test_a_failure_leaves_no_file(
+    take: Take, server: dict[str, Any], tmp_path: Path, more: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(backup.Failed) as raised:
+        take(server, **more)
+    assert reason in str(raised.value)
+    assert PASSWORD not in str(raised.value)
+    assert files(tmp_path) == []
+
+
+@pytest.fixture
+def broken_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Put a script before a tool of that name."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def put(name: str, script: str) -> None:
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("tool", "script", "reason"),
+    [
+        ("mariadb-dump", "echo '-- MariaDB dump'; echo 'Got error: 2013: Lost connection' >&2; exit 3", "dump: Got error: 2013"),
+        ("mariadb-dump", "echo '-- MariaDB dump'; exit 0", "without the line that says that it is complete"),
+        ("zstd", "cat >/dev/null; exit 1", "compress: ended with exit code 1"),
+        ("zstd", "head -c 10; exit 0", "compress: stopped before the end of its input"),
+    ],
+    ids=["the dump breaks off", "the dump ends early", "compression fails", "compression stops"],
+)  # fmt: skip
+def test_a_stage_that_fails_is_named_and_leaves_no_file(
+    take: Take, mysql: dict[str, Any], tmp_path: Path, broken_tool: Callable[[str, str], None],
+    mariadb: Mariadb, tool: str, script: str, reason: str,
+) -> None:  # fmt: skip
+    mariadb.sql(
+        "CREATE TABLE IF NOT EXISTS filler (t longtext); INSERT INTO filler VALUES (REPEAT('x', 3000000))", "backed"
+    )
+    broken_tool(tool, script)
+    try:
+        with pytest.raises(backup.Failed) as raised:
+            take(mysql)
+    finally:
+        mariadb.sql("DROP TABLE filler", "backed")
+    assert reason in str(raised.value)
+    assert files(tmp_path) == []
+
+
+def test_a_run_that_is_killed_leaves_nothing_for_long(
+    take: Take, mysql: dict[str, Any], tmp_path: Path, broken_tool: Callable[[str, str], None]
+) -> None:
+    broken_tool("zstd", "head -c 100; sleep 60")
+    given = {"directory": str(tmp_path / "backups"), **mysql}
+    script = (
+        "import json,sys; from ansible_collections.sre.runbooks.tests.integration import test_database_backup as test;"
+        "test.backup.take(test.options_of(json.load(sys.stdin)), check_mode=False, warn=print)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, env=environment) as process:
+        assert process.stdin
+        process.stdin.write(json.dumps(given).encode())
+        process.stdin.close()
+        end = time.monotonic() + 30
+        while not list((tmp_path / "backups").glob(".*.part")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        with pytest.raises(backup.Failed, match="another backup of backed is being taken, by process"):
+            take(mysql)
+        process.kill()
+    assert {Path(name).suffix for name in files(tmp_path)} == {".part"}, "nothing under a final name"
+    (tmp_path / "bin" / "zstd").unlink()
+    (tmp_path / "backups" / "backed-20250101T000000Z.sql.zst.manifest.json").write_text("{}")
+    about = take(mysql)["backup"]
+    assert files(tmp_path) == [Path(about["path"]).name, Path(about["manifest"]).name]
+
+
+# Check mode
+
+
+def test_check_mode_asks_and_writes_nothing(take: Take, server: dict[str, Any], tmp_path: Path) -> None:
+    about = take(server, check_mode=True, offsite="s3://nowhere/x/", heartbeat=str(tmp_path / "beat"))["backup"]
+    assert about["path"].startswith(str(tmp_path / "backups" / "backed-"))
+    assert about["offsite"].startswith("s3://nowhere/x/backed-")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(backup.Failed):
+        take({**server, "password": "wrong"}, check_mode=True)
+
+
+# Retention
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Callable[[float], Path]:
+    """An earlier backup, so many days old."""
+
+    def put(days: float) -> Path:
+        (tmp_path / "backups").mkdir(exist_ok=True)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - days * 86400))
+        path = tmp_path / "backups" / f"backed-{stamp}.sql.zst"
+        path.write_bytes(str(days).encode())
+        facts = {"format": 1, "tables": {}, "dump": {"sha256": f"digest of {days:g}"}}
+        Path(manifest.path_of(str(path))).write_text(json.dumps(facts))
+        return path
+
+    return put
+
+
+def proven(tmp_path: Path, *days: float) -> None:
+    for one in days:
+        proof = {"at": "2025-11-05T03:00:00Z", "sha256": f"digest of {one:g}", "proven": True, "tables": None}
+        proofs.add(proofs.path_of(str(tmp_path / "proofs"), "shop"), proof, [])
+
+
+def test_old_backups_go_with_their_manifests_and_nothing_else_does(
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+) -> None:
+    paths = {days: old(days) for days in (1, 2, 10, 40, 50)}
+    strange = tmp_path / "backups" / "backed-by-hand.sql.zst"
+    strange.write_text("x")
+    os.utime(strange, (0, 0))
+    proven(tmp_path, 2)
+    removed = take(mysql, keep_days=30)["removed"]
+    assert removed == [str(paths[40]), str(paths[50])]
+    assert strange.exists()
+    assert not list((tmp_path / "backups").glob(f"{paths[40].name}*"))
+
+
+def test_the_last_proven_backup_is_never_removed(
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+) -> None:
+    paths = {days: old(days) for days in (1, 2, 10, 40, 50, 60)}
+    proven(tmp_path, 50, 60)
+    assert take(mysql, keep_days=30)["removed"] == [str(paths[40]), str(paths[60])]
+    assert paths[50].exists(), "the last of those that were proven"
+    assert take(mysql, keep_days=30)["removed"] == []
+
+
+def test_the_newest_are_kept_however_old_they_are(
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+) -> None:
+    paths = [old(days) for days in (100, 200, 300)]
+    result = take(mysql, keep_days=30, keep_at_least=3)
+    assert result["removed"] == [str(paths[2])]
+    assert "has ever been proven" in result["warnings"][0]
+
+
+def test_check_mode_tells_what_would_be_removed_and_removes_nothing(
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+) -> None:
+    paths = [old(days) for days in (1, 2, 40)]
+    before = files(tmp_path)
+    assert take(mysql, keep_days=30, check_mode=True)["removed"] == [str(paths[2])]
+    assert files(tmp_path) == before
+
+
+# The other place
+
+
+@pytest.fixture
+def bucket(s3: S3, tmp_path: Path) -> tuple[str, Any]:
+    """The name of a new bucket, and a client."""
+    name = f"b{abs(hash(tmp_path)) % 10**12}"
+    return name, s3.bucket(name)
+
+
+def test_a_copy_arrives_with_its_checksum_and_its_manifest(
+    take: Take, server: dict[str, Any], s3: S3, bucket: tuple[str, Any]
+) -> None:
+    name, client = bucket
+    about = take(server, offsite=f"s3://{name}/db/", s3=s3.settings)["backup"]
+    key = f"db/{Path(about['path']).name}"
+    assert about["offsite"] == f"s3://{name}/{key}"
+    assert client.head_object(Bucket=name, Key=key)["Metadata"]["sha256"] == about["sha256"]
+    assert looked(about["offsite"], s3=s3.settings, checksum=True) == {}
+    found = checks_of(
+        kind, targets=[{"source": about["path"], "offsite": f"s3://{name}/db/*"}], s3=s3.settings, level=1
+    )
+    assert {check.id: check.status for check in found}["backup.offsite"] == "ok"
+
+
+def test_a_copy_that_does_not_arrive_is_a_failure_and_the_backup_stays(
+    take: Take, mysql: dict[str, Any], s3: S3, tmp_path: Path
+) -> None:
+    with pytest.raises(backup.Failed, match="was taken, but: s3://no-such-bucket"):
+        take(mysql, offsite="s3://no-such-bucket/db/", s3=s3.settings)
+    assert len(files(tmp_path)) == 2
+
+
+def test_retention_at_the_other_place_keeps_the_last_proven_too(
+    take: Take, mysql: dict[str, Any], tmp_path: Path, s3: S3, bucket: tuple[str, Any], old: Callable[[float], Path]
+) -> None:
+    name, client = bucket
+    for days in (1, 2, 40, 50, 60):
+        path = old(days)
+        for one in (str(path), manifest.path_of(str(path))):
+            client.upload_file(one, name, f"db/{Path(one).name}")
+            os.unlink(one)
+    proven(tmp_path, 50)
+    removed = take(mysql, offsite=f"s3://{name}/db/", s3=s3.settings, keep_days_offsite=30)["removed"]
+    assert len(removed) == 2
+    left = [item["Key"] for item in client.list_objects_v2(Bucket=name)["Contents"]]
+    assert len(left) == 2 * 4, "today's, those of yesterday and the day before, and the proven one, with manifests"
+    assert not [place for place in removed if place.rpartition("/")[2] in " ".join(left)]
+
+
+# Signs of life
+
+
+def test_a_heartbeat_is_left_behind(take: Take, mysql: dict[str, Any], tmp_path: Path) -> None:
+    take(mysql, heartbeat=str(tmp_path / "beat.json"))
+    assert json.loads((tmp_path / "beat.json").read_text())["tables"] == 2
+
+
+def test_a_heartbeat_that_nobody_takes_is_a_warning(take: Take, mysql: dict[str, Any]) -> None:
+    result = take(mysql, heartbeat_url="http://127.0.0.1:1/ping/secret-id")
+    assert "its heartbeat could not be given" in result["warnings"][0]
+    assert "secret-id" not in result["warnings"][0]
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"name": "../shop"}, "beginning of a file name"),
+        ({"keep_at_least": 0}, "no retention"),
+        ({"offsite": "s3://bucket"}, "no place such as"),
+        ({"keep_days_offsite": 3}, "there is no offsite"),
+        ({"passphrase": "x", "age_recipients": ["y"]}, "mutually exclusive"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(take: Take, more: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadOption, match=reason):
+        take({"engine": "mysql", "database": "shop"}, **more)
