@@ -26,7 +26,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _proofs as pro
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import backup as kind
 from ansible_collections.sre.runbooks.tests.integration.conftest import S3, Mariadb, Postgresql
-from ansible_collections.sre.runbooks.tests.integration.playbook import ROOT
+from ansible_collections.sre.runbooks.tests.integration.playbook import ROOT, Site
 from ansible_collections.sre.runbooks.tests.unit.door import checks_of
 
 PASSWORD = "correct-horse-battery"
@@ -428,3 +428,30 @@ def test_a_heartbeat_that_nobody_takes_is_a_warning(take: Take, mysql: dict[str,
 def test_what_cannot_be_meant_is_refused(take: Take, more: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadOption, match=reason):
         take({"engine": "mysql", "database": "shop"}, **more)
+
+
+# The role
+
+
+def test_the_role_backs_up_every_database_it_can_and_keeps_its_secrets(
+    mysql: dict[str, Any], mariadb: Mariadb, tmp_path: Path
+) -> None:
+    variables = {
+        "backup_database_engine": "mysql",
+        "backup_database_databases": ["none", "backed"],
+        "backup_database_socket": mariadb.socket,
+        "backup_database_password": PASSWORD,
+        "backup_database_directory": str(tmp_path / "backups"),
+        "backup_database_heartbeats": str(tmp_path / "beats"),
+    }
+    role = {
+        "name": "Back up",
+        "ansible.builtin.include_role": {"name": "sre.runbooks.backup_database"},
+        "vars": variables,
+    }
+    result = Site(tmp_path).run([role], "-vvv")
+    assert "there is no database none" in result.output
+    assert PASSWORD not in result.output
+    assert len([name for name in files(tmp_path) if name.startswith("backed-")]) == 2
+    assert [path.name for path in (tmp_path / "beats").iterdir()] == ["backed.json"]
+    assert result.rc != 0

@@ -42,7 +42,7 @@ TARGET_SIDE = sorted([*(ROOT / "plugins/module_utils").rglob("*.py"), *(ROOT / "
 PAGES = sorted((ROOT / "docs/runbooks").glob("*.md"))
 
 VERBS = {
-    "announce", "apply", "back", "bisect", "clean", "collect", "deploy", "drain", "fail", "flush", "harden", "install",
+    "announce", "apply", "back", "backup", "bisect", "clean", "collect", "deploy", "drain", "fail", "flush", "harden", "install",
     "maintain", "migrate", "move", "notify", "open", "optimize", "patch", "prepare", "promote", "provision", "prune",
     "reboot", "rehearse", "renew", "repair", "restart", "restore", "resume", "roll", "rotate", "scale", "schedule",
     "set", "snapshot", "stop", "switch", "sync", "take", "tune", "update", "upgrade", "verify", "write",
