@@ -13,6 +13,7 @@ backup, too little room and a plan that nobody has seen stop it before anything 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fnmatch
 import glob
 import os
@@ -21,10 +22,19 @@ import time
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _mysql
-from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Unmeasurable
+from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check, Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._guard import Plan, Refused, demand_token, refuse_protected
 from ansible_collections.sre.runbooks.plugins.module_utils._mysql import Session, quoted
 from ansible_collections.sre.runbooks.plugins.module_utils._probe.mysql import SYSTEM, Server, Table, check_verdict
+
+CHECKS = {
+    "mysql_maintenance.sound": "The tables are sound.",
+    "mysql_maintenance.statistics": "The statistics of the tables are recent.",
+    "mysql_maintenance.rebuilt": "Tables that consist of holes have been rebuilt.",
+    "mysql_maintenance.old_rows": "Rows that are too old have been deleted.",
+}
+JUDGED_BY = dict(zip(("check", "analyze", "optimize", "purge"), CHECKS))
+"""Action → the check that says in the report what came of it."""
 
 MIB = 1024**2
 Result = t.Dict[str, t.Any]
@@ -73,7 +83,17 @@ def perform(options: t.Mapping[str, t.Any], *, check_mode: bool) -> Result:
     with contextlib.closing(session):
         _lock(session, options["database"])
         work = Work(session, options, check_mode=check_mode)
-        return {"changed": False, **t.cast("Result", getattr(work, options["action"])())}
+        result = {"changed": False, **t.cast("Result", getattr(work, options["action"])())}
+        status = "warning" if result.get("remaining") else "ok"
+        return {**result, "checks": [told(options, status, result["msg"])]}
+
+
+def told(options: t.Mapping[str, t.Any], status: str, summary: str) -> dict[str, t.Any]:
+    """What an action says in the report."""
+    table = f".{options['tables'][0]}" if options["action"] == "purge" and options["tables"] else ""
+    return dataclasses.asdict(
+        Check(JUDGED_BY[options["action"]], f"{options['database']}{table}", status, summary[:300])
+    )
 
 
 def _validate(options: t.Mapping[str, t.Any]) -> None:

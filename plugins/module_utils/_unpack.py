@@ -79,18 +79,13 @@ def inside(name: str) -> str | None:
 
 
 class _Entry(tarfile.TarInfo):
-    """The header of an entry. Python takes a missing end mark, and any header that it cannot read, for a good end."""
+    """The header of an entry. Python takes an archive that ends without its end mark for whole."""
 
     @classmethod
     def frombuf(cls, buf: t.Any, encoding: str, errors: str) -> t.Any:
-        if len(buf) < tarfile.BLOCKSIZE:
+        if not buf:
             raise Broken("tar", "the archive ends without its end mark: it was cut off")
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.TarError as exc:
-            if any(buf):
-                raise Broken("tar", f"the archive is damaged: {exc}") from exc
-            raise
+        return super().frombuf(buf, encoding, errors)
 
 
 def unpack_tar(chunks: Chunks, place: str) -> Unpacked:

@@ -230,6 +230,11 @@ before_mib:
   description: The size of the table before, in MiB, as the server estimates it.
   returned: O(action=purge)
   type: float
+checks:
+  description: What the action says in the report of the run. A failed task has it too.
+  returned: always
+  type: list
+  elements: dict
 after_mib:
   description: The size of the table afterwards, in MiB. It hardly changes before the table is rebuilt.
   returned: when rows were deleted
@@ -240,15 +245,19 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._guard import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._mysql_maintenance import OPTIONS, RULES, perform
+from ansible_collections.sre.runbooks.plugins.module_utils._mysql_maintenance import OPTIONS, RULES, perform, told
 
 
 def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True, **RULES)
     try:
         module.exit_json(**perform(module.params, check_mode=module.check_mode))
-    except (BadOption, Refused, Unmeasurable) as exc:
+    except BadOption as exc:
         module.fail_json(msg=str(exc))
+    except (Refused, Unmeasurable) as exc:
+        damaged = module.params["action"] == "check" and isinstance(exc, Refused)
+        status = "critical" if damaged else "unknown"
+        module.fail_json(msg=str(exc), checks=[told(module.params, status, str(exc))])
 
 
 if __name__ == "__main__":

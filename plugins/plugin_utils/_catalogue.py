@@ -12,7 +12,7 @@ import functools
 import importlib
 import pkgutil
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _checks, _patch
+from ansible_collections.sre.runbooks.plugins.module_utils import _checks, _mysql_maintenance, _patch
 from ansible_collections.sre.runbooks.plugins.plugin_utils import _review, _trend
 
 CONTROLLER = {
@@ -33,7 +33,7 @@ CONTROLLER = {
 @functools.cache
 def promises() -> dict[str, str]:
     """Check id → promise, of all kinds, of history and of the run itself."""
-    found = {**CONTROLLER, **_patch.CHECKS, **_review.CHECKS, **_trend.CHECKS}
+    found = {**CONTROLLER, **_mysql_maintenance.CHECKS, **_patch.CHECKS, **_review.CHECKS, **_trend.CHECKS}
     for module in pkgutil.iter_modules(_checks.__path__):
         found.update(importlib.import_module(f"{_checks.__name__}.{module.name}").CHECKS)
     return found
