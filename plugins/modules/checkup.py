@@ -67,6 +67,9 @@ options:
   restore:
     description: See M(sre.runbooks.restore_proof).
     type: dict
+  secret:
+    description: See M(sre.runbooks.secret_check).
+    type: dict
   service:
     description: See M(sre.runbooks.service_check).
     type: dict
@@ -133,6 +136,7 @@ if t.TYPE_CHECKING:  # Ansible ships to the host what it finds imported; a call 
         plugin,
         process,
         restore,
+        secret,
         service,
         system,
         wordpress,
@@ -158,6 +162,7 @@ KINDS = (
     "plugin",
     "process",
     "restore",
+    "secret",
     "service",
     "system",
     "wordpress",

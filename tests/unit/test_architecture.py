@@ -308,6 +308,7 @@ def secret_words(spec: dict[str, Any], path: str = "") -> Iterator[str]:
         if (
             re.search(r"pass(word|phrase|wd)?$|secret|token|credential|private_key$|_key$", option)
             and "no_log" not in real
+            and option not in KINDS
         ):
             yield path + option
         yield from secret_words(real.get("options") or {}, f"{path}{option}.")
