@@ -76,7 +76,8 @@ def _carry_out(
     if params["parse"] and parsed is None:
         raise Refused(f"{words} printed no JSON, which may mean that there is nothing, or that nobody answered", answer)
     changed = not params["reads"] if before is None else before != after
-    result = {"changed": changed, "msg": f"ran {words}", **_told(answer), "json": parsed}
+    # Ansible takes another exit code than 0 for a failure, unless it is told that it is none.
+    result = {"changed": changed, "failed": False, "msg": f"ran {words}", **_told(answer), "json": parsed}
     return result if before is None else {**result, "diff": {"before": before, "after": after}}
 
 

@@ -77,7 +77,7 @@ options:
         suboptions: *levels
       opcache:
         description: &opcache >-
-          How many lookups should hit the opcode cache, in percent. Not judged below a thousand lookups.
+          How many lookups should hit the opcode cache, in percent, without the first one of each script. Not judged below a thousand.
         type: dict
         suboptions: *levels
       state_directory:

@@ -33,7 +33,7 @@ def look(site: Site) -> Look:
     """Ask a site that is fine, unless a test has broken it."""
     version = site.wp("core", "version").strip()
     site.wordpress_org_answers(releases={version: "latest"})
-    looked = "(object) array('checked' => array(), 'last_checked' => time())"
+    looked = "(object) array('response' => array(), 'last_checked' => time())"
     site.wp("eval", f"wp_clear_scheduled_hook('shop'); set_site_transient('update_plugins', {looked});")
 
     def ask(**options: Any) -> dict[str, Check]:
@@ -80,7 +80,7 @@ def test_an_insecure_version_and_a_pending_update_are_seen(site: Site, look: Loo
     offer = "array('shop/shop.php' => (object) array('new_version' => '1.5.0'), 'gone/gone.php' => (object) array('new_version' => '9'))"
     site.wp(
         "eval",
-        f"set_site_transient('update_plugins', (object) array('checked' => array(), 'last_checked' => time(), 'response' => {offer}));",
+        f"set_site_transient('update_plugins', (object) array('last_checked' => time(), 'response' => {offer}));",
     )
     found = look(plugins_active=["shop"])
     assert (found["core_security"].status, found["core_update"].value) == ("critical", 2)

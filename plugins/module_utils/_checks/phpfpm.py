@@ -199,21 +199,23 @@ def _opcache(target: Target, answers: bool) -> Check:
     if told is None:
         return Check.judge(check_id, site, 0, target["opcache"], "the opcode cache is off")
     counted = told["opcache_statistics"]
-    hits, misses = counted.get("hits"), counted.get("misses")
-    if not isinstance(hits, int) or not isinstance(misses, int):
+    hits, misses, scripts = (counted.get(key) for key in ("hits", "misses", "num_cached_scripts"))
+    if not all(isinstance(value, int) for value in (hits, misses, scripts)):
         return Check.unknown(check_id, site, "the opcode cache does not say how often it was hit")
-    used = told.get("memory_usage", {})
     if hits + misses < FEW:
         return Check.skipped(check_id, site, f"only {hits + misses} lookups since the cache was started say nothing")
-    rate = round(100 * hits / (hits + misses), 2)
+    # Each script that is in the cache had to be compiled once: that it was is no fault of the cache.
+    again = max(0, misses - scripts)
+    rate = round(100 * hits / (hits + again), 2) if hits + again else 0
     return Check.judge(
         check_id,
         site,
         rate,
         target["opcache"],
-        f"{rate:.1f} % of {hits + misses} lookups hit the opcode cache",
-        scripts=counted.get("num_cached_scripts"),
+        f"{rate:.1f} % of {hits + misses} lookups hit the opcode cache, not counting the first of each script",
+        scripts=scripts,
+        compiled_again=again,
         full=told.get("cache_full"),
-        free_bytes=used.get("free_memory"),
+        free_bytes=told.get("memory_usage", {}).get("free_memory"),
         restarts_for_memory=counted.get("oom_restarts"),
     )

@@ -43,7 +43,7 @@ call_user_func(function () {
             }
         }
         return array(
-            'checked' => isset($known['checked'], $known['last_checked']) ? (int) $known['last_checked'] : null,
+            'checked' => isset($known['response'], $known['last_checked']) ? (int) $known['last_checked'] : null,
             'pending' => (object) $pending,
             'unwatched' => array_values(array_diff(array_keys($installed), array_keys($offered), array_keys($fine))),
             'installed' => count($installed),
@@ -134,7 +134,8 @@ def facts(site: Site, timeout: float) -> dict[str, t.Any]:
     """Everything that the site itself can tell; see the array that ``_FACTS`` returns for its shape.
 
     ``releases`` is what wordpress.org says of every release (``latest``, ``outdated``, ``insecure``), None when it cannot be
-    asked. That WordPress looked for updates lately proves nothing: it notes the time before it asks.
+    asked. That WordPress looked for updates lately proves nothing: it notes the time before it asks. ``checked`` of plugins and
+    themes is that time, or None as long as nobody has ever answered.
     """
     answer = evaluate(site, _FACTS.replace("SECONDS", str(int(max(2, timeout / 3)))).strip(), timeout)
     if not isinstance(answer, dict) or "trouble" not in answer:

@@ -101,7 +101,9 @@ def evaluate(site: Site, php: str, timeout: float) -> t.Any:
 def complaint(answer: Answer) -> str:
     """The line of an answer that says what is wrong, without secrets."""
     said = [line.strip() for line in (answer.stderr + "\n" + answer.stdout).splitlines() if line.strip()]
-    telling = [line for line in said if "Fatal error:" in line] or [line for line in said if line.startswith("Error:")]
+    telling = [line for line in said if re.search("(Fatal|Parse) error:", line)] or [
+        line for line in said if line.startswith("Error:")
+    ]
     line = (telling or said or [f"wp ended with exit code {answer.rc} and said nothing"])[0]
     return redact(re.sub(r"^Error: ", "", line))[:300]
 
