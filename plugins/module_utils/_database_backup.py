@@ -23,7 +23,8 @@ import re
 import tempfile
 import time
 import typing as t
-import urllib.request
+
+from ansible.module_utils.urls import open_url
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _client as client
 from ansible_collections.sre.runbooks.plugins.module_utils import _manifest as manifest
@@ -359,8 +360,7 @@ def _heartbeat(options: t.Mapping[str, t.Any], about: t.Mapping[str, t.Any], war
                 options["heartbeat"], json.dumps({"at": proofs.time_text(time.time()), **about}, indent=1) + "\n"
             )
         if options["heartbeat_url"]:
-            with urllib.request.urlopen(options["heartbeat_url"], timeout=10) as answer:
-                answer.read(1000)
+            open_url(options["heartbeat_url"], timeout=10).read(1000)
     except (Unmeasurable, OSError, ValueError) as exc:
         reason = exc if isinstance(exc, Unmeasurable) else getattr(exc, "reason", None) or type(exc).__name__
         warn(f"the backup was taken, but its heartbeat could not be given: {reason}")

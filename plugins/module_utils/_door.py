@@ -293,7 +293,8 @@ def run_many(names: t.Sequence[str], load: t.Callable[[str], t.Any]) -> None:
     asked = [name for name in names if (_load_params() or {}).get(name) is not None]
     kinds = {name: load(name) for name in asked}
     specs = {
-        name: {"type": "dict", "options": options(kinds[name])} if name in kinds else {"type": "dict"} for name in names
+        name: {"type": "dict", "no_log": False, **({"options": options(kinds[name])} if name in kinds else {})}
+        for name in names
     }
     module = AnsibleModule({**specs, **CALL}, supports_check_mode=True)
     _finish(module, lambda: [job for name in asked for job in plan(kinds[name], module.params[name], f"{name}.")])

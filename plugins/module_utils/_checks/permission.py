@@ -36,7 +36,7 @@ CHECKS = {
 TARGET: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
 }
-_PATTERNS: dict[str, t.Any] = {"type": "list", "elements": "str"}
+_PATTERNS: dict[str, t.Any] = {"type": "list", "elements": "str", "no_log": False}
 TUNING: dict[str, t.Any] = {
     "exclude": {**_PATTERNS, "default": []},
     "uploads": {**_PATTERNS, "default": ["wp-content/uploads"]},
