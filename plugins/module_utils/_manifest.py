@@ -26,6 +26,7 @@ text, so that the same code serves a production server, read-only, and a throwaw
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasurable
@@ -116,6 +117,11 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def _counts(table: Facts, key: t.Sequence[str]) -> bool:
+    """Whether the rows of a table are numbered, so that some of them can be picked without calculating a digest of each."""
+    return len(key) == 1 and bool(re.match(r"(?:tiny|small|medium|big)?int", table["columns"].get(key[0], "")))
+
+
 class _Mysql:
     def __init__(self, sql: Sql, database: str) -> None:
         self._sql, self._database = sql, text(database)
@@ -166,7 +172,8 @@ class _Mysql:
         columns = [f"COALESCE(CAST({_back(column)} AS BINARY), {text('<null>')})" for column in table["columns"]]
         row = f"CONCAT_WS(0x1f, {', '.join(columns)})"
         key = f"CONCAT_WS(0x1f, {', '.join(map(_back, table['key']))})" if table["key"] else row
-        chosen = "1" if one_in == 1 else f"CRC32({key}) % {one_in} = 0"
+        number = _back(table["key"][0]) if _counts(table, table["key"]) else f"CRC32({key})"
+        chosen = "1" if one_in == 1 else f"{number} % {one_in} = 0"
         digest = f"CAST(CONV(LEFT(MD5({row}), 15), 16, 10) AS UNSIGNED)"
         return (
             f"SELECT {text(name)}, COUNT(*), COALESCE(SUM({chosen}), 0),"
@@ -265,12 +272,10 @@ class _Postgresql:
 
     def count(self, name: str, table: Facts, one_in: int) -> str:
         row = "md5(sre_row::text)"
-        key = (
-            f"md5(concat_ws(chr(31), {', '.join('sre_row.' + column for column in table['key'])}))"
-            if table["key"]
-            else row
-        )
-        chosen = "true" if one_in == 1 else f"('x' || left({key}, 8))::bit(32)::bigint % {one_in} = 0"
+        parts = ["sre_row." + column for column in table["key"]]
+        key = f"md5(concat_ws(chr(31), {', '.join(parts)}))" if parts else row
+        number = parts[0] if _counts(table, table["key"]) else f"('x' || left({key}, 8))::bit(32)::bigint"
+        chosen = "true" if one_in == 1 else f"{number} % {one_in} = 0"
         return (
             f"SELECT {text(name)}, count(*), count(*) FILTER (WHERE {chosen}), coalesce(sum(('x' || left({row}, 15))"
             f"::bit(60)::bigint) FILTER (WHERE {chosen}), 0)::text FROM {self._real[name]} AS sre_row"
