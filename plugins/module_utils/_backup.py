@@ -77,19 +77,22 @@ def backup(name: str, place: str, size: int | None, modified: float, dated_by: s
 
 
 def time_in_name(name: str, *, utc: bool = False) -> tuple[float, float] | None:
-    """The moment that a name tells, and how many seconds it leaves open: a day, a minute or a second. None: it tells none."""
+    """The moment that a name tells, and how many seconds it leaves open: those of a day, of a minute, none.
+
+    None: it tells no moment.
+    """
     for found in _DATE.finditer(name):
         year, _between, month, day, hour, minute, second, zone = found.groups()
         parts = (int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
         if parts[2] > calendar.monthrange(*parts[:2])[1]:
             continue
-        length = 1.0 if second else 60.0 if hour else DAY
+        length = 0.0 if second else 60.0 if hour else DAY
         if zone or utc:
             offset = 0 if zone in (None, "Z") else int(f"{zone[0]}1") * (int(zone[1:3]) * 3600 + int(zone[3:]) * 60)
             return calendar.timegm((*parts, 0, 0, 0)) - float(offset), length
         return time.mktime((*parts, 0, 0, -1)), length
     epoch = _EPOCH.search(name)
-    return (float(epoch.group(1)), 1.0) if epoch else None
+    return (float(epoch.group(1)), 0.0) if epoch else None
 
 
 def newest_first(backups: t.Iterable[Backup]) -> list[Backup]:

@@ -81,8 +81,11 @@ class Server:
         """Run statements, return the rows of the last. Raises :class:`Refused` at the first that is refused."""
         raise NotImplementedError
 
-    def facts(self, database: str) -> manifest.Facts:
-        """What a database holds, in sessions that only read. Raises :class:`Refused`, :class:`Unmeasurable`."""
+    def facts(self, database: str, like: manifest.Facts | None = None) -> manifest.Facts:
+        """What a database holds, in sessions that only read; ``like`` the facts to compare with later.
+
+        Raises :class:`Refused` and :class:`Unmeasurable`.
+        """
         raise NotImplementedError
 
     def dump(self, database: str, *, packed: bool) -> Process:
@@ -94,6 +97,10 @@ class Server:
         raise NotImplementedError
 
     def databases(self) -> list[str]:
+        raise NotImplementedError
+
+    def tables(self, database: str) -> list[str]:
+        """The names of its tables, of PostgreSQL with their schema unless that is ``public``."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -155,9 +162,9 @@ class Mysql(Server):
     def sql(self, statements: str, database: str | None = None) -> list[list[str]]:
         return list(xml_rows(self._answer(self._client("--xml", *([database] if database else [])), statements)))
 
-    def facts(self, database: str) -> manifest.Facts:
+    def facts(self, database: str, like: manifest.Facts | None = None) -> manifest.Facts:
         begin = f"{manifest.SESSION[MYSQL]}; START TRANSACTION READ ONLY;\n"
-        return manifest.take(lambda statement: self.sql(f"{begin}{statement};", database), MYSQL, database)
+        return manifest.take(lambda statement: self.sql(f"{begin}{statement};", database), MYSQL, database, like=like)
 
     def dump(self, database: str, *, packed: bool) -> Process:
         return Process("dump", [
@@ -171,6 +178,31 @@ class Mysql(Server):
 
     def databases(self) -> list[str]:
         return [row[0] for row in self.sql("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1")]
+
+    def tables(self, database: str) -> list[str]:
+        return [
+            row[0]
+            for row in self.sql(
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
+                f" AND TABLE_SCHEMA = {manifest.text(database)} ORDER BY 1"
+            )
+        ]
+
+    def as_user(self, user: str, password: str) -> Mysql:
+        """The same server for somebody else."""
+        return Mysql({**self._login, "user": user, "password": password}, self.deadline)
+
+    def code(self, database: str) -> bytes:
+        """The statements that create triggers, routines and events."""
+        chunks = Process("dump", [
+            _tool("mariadb-dump", "mysqldump"), f"--defaults-file={self._option_file}", "--no-create-info", "--no-data",
+            "--no-create-db", "--triggers", "--routines", "--events", "--no-tablespaces", "--skip-lock-tables",
+            "--default-character-set=utf8mb4", database,
+        ], iter(()), env=self.env, deadline=self.deadline)  # fmt: skip
+        try:
+            return b"".join(chunks)
+        finally:
+            close(chunks)
 
     def unsafe_tables(self, database: str) -> list[str]:
         """Tables of which ``--single-transaction`` takes no consistent picture."""
@@ -230,11 +262,13 @@ class Postgresql(Server):
         if not self._snapshot:
             raise Refused(tail(holder.communicate()[1]))
 
-    def facts(self, database: str) -> manifest.Facts:
+    def facts(self, database: str, like: manifest.Facts | None = None) -> manifest.Facts:
         begin = f"{manifest.SESSION[POSTGRESQL]};\nBEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n"
         if self._snapshot:
             begin += f"SET TRANSACTION SNAPSHOT {manifest.text(self._snapshot)};\n"
-        return manifest.take(lambda statement: self.sql(f"{begin}{statement};", database), POSTGRESQL, database)
+        return manifest.take(
+            lambda statement: self.sql(f"{begin}{statement};", database), POSTGRESQL, database, like=like
+        )
 
     def dump(self, database: str, *, packed: bool) -> Process:
         argv = [_tool("pg_dump"), "-w", "-Fc", *(["-Z0"] if packed else []), "-d", database]
@@ -246,3 +280,10 @@ class Postgresql(Server):
 
     def databases(self) -> list[str]:
         return [row[0] for row in self.sql("SELECT datname FROM pg_database ORDER BY 1")]
+
+    def tables(self, database: str) -> list[str]:
+        schema = "CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END"
+        ours = "schemaname NOT LIKE 'pg\\_%' AND schemaname <> 'information_schema'"
+        return [
+            row[0] for row in self.sql(f"SELECT {schema} || tablename FROM pg_tables WHERE {ours} ORDER BY 1", database)
+        ]

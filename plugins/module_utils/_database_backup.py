@@ -113,7 +113,7 @@ def take(options: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[[
             if check_mode:
                 planned = {"path": path, "offsite": _copy_url(options, path)}
                 return {"backup": planned, "removed": _outdated(options, name, path, started, warn)}
-            with _alone(options["directory"], name):
+            with alone(options["directory"], name):
                 _clear_rest(options["directory"], name)
                 about = _write(server, options, path, warn)
                 about["seconds"] = round(time.time() - started, 1)
@@ -142,7 +142,7 @@ def _ending(options: t.Mapping[str, t.Any]) -> str:
 
 
 @contextlib.contextmanager
-def _alone(directory: str, name: str) -> t.Iterator[None]:
+def alone(directory: str, name: str) -> t.Iterator[None]:
     """Nobody else takes a backup of this name meanwhile. The lock ends with the process, however that ends."""
     os.makedirs(directory, 0o700, exist_ok=True)
     handle = os.open(os.path.join(directory, f".{name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
