@@ -33,9 +33,12 @@ def ask(tmp_path: Path) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
             json.dumps(options),
         ]
         environment = {
-            **os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_FORCE_COLOR": "0",  # molecule asks for it
             "SRE_RUNBOOKS_DIRECTORY": str(tmp_path),
-        }  # fmt: skip
+        }
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         result, _end = json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2].lstrip())
