@@ -334,7 +334,7 @@ class Mysql(Engine):
                 self.tool("mariadb-install-db", "mysql_install_db"), "--no-defaults", f"--datadir={self.data}",
                 "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
                 "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M",
-                "--innodb-buffer-pool-size=32M", "--aria-pagecache-buffer-size=16M", "--sync-frm=OFF",
+                "--innodb-buffer-pool-size=32M", "--aria-pagecache-buffer-size=16M", "--loose-sync-frm=OFF",
             ]  # fmt: skip
         else:
             install = [server, "--no-defaults", "--initialize-insecure", f"--datadir={self.data}"]
@@ -346,15 +346,17 @@ class Mysql(Engine):
             "datadir": self.data, "socket": self._socket, "pid-file": os.path.join(self.home, "pid"),
             "skip-networking": "ON", "plugin-dir": os.path.join(self.home, "none"),
             "secure-file-priv": os.path.join(self.home, "none"), "local-infile": "OFF", "event-scheduler": "OFF",
-            "skip-log-bin": None, "skip-slave-start": "ON", "performance-schema": "OFF", "max-connections": "10",
+            "skip-log-bin": None, "loose-skip-slave-start": "ON", "performance-schema": "OFF", "max-connections": "10",
             "max-allowed-packet": "1G", "innodb-buffer-pool-size": f"{pool}M", "innodb-flush-log-at-trx-commit": "0",
             "innodb-doublewrite": "0", "innodb-log-buffer-size": "32M", "innodb-flush-method": "nosync",
             "innodb-autoextend-increment": "64", "key-buffer-size": "32M", "tmpdir": self.home,
         }  # fmt: skip
         if self._maria:
-            settings.update({"innodb-log-file-size": "512M", "aria-pagecache-buffer-size": "16M", "sync-frm": "OFF"})
+            settings.update(
+                {"innodb-log-file-size": "512M", "aria-pagecache-buffer-size": "16M", "loose-sync-frm": "OFF"}
+            )
         else:
-            settings.update({"mysqlx": "OFF", "innodb-redo-log-capacity": "512M"})
+            settings.update({"loose-mysqlx": "OFF", "loose-innodb-redo-log-capacity": "512M"})
         for option, value in ((name.replace("_", "-"), value) for name, value in self.settings.items()):
             if option in _SETTLED:
                 raise Unmeasurable(f"{option} of the throwaway server is not for you to set")

@@ -79,13 +79,18 @@ def inside(name: str) -> str | None:
 
 
 class _Entry(tarfile.TarInfo):
-    """The header of an entry. Python takes an archive that ends without its end mark for whole."""
+    """The header of an entry. Python takes a missing end mark, and any header that it cannot read, for a good end."""
 
     @classmethod
     def frombuf(cls, buf: t.Any, encoding: str, errors: str) -> t.Any:
-        if not buf:
+        if len(buf) < tarfile.BLOCKSIZE:
             raise Broken("tar", "the archive ends without its end mark: it was cut off")
-        return super().frombuf(buf, encoding, errors)
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.TarError as exc:
+            if any(buf):
+                raise Broken("tar", f"the archive is damaged: {exc}") from exc
+            raise
 
 
 def unpack_tar(chunks: Chunks, place: str) -> Unpacked:
