@@ -61,7 +61,8 @@ def test_rows_deviate_by_a_share_of_what_is_expected(
     expected = copy.deepcopy(FACTS)
     expected["tables"]["a"]["rows"], found["tables"]["a"]["rows"] = before, after
     *rows, off = manifest.row_deviations(expected, found)["a"]
-    assert (rows, off) == ([before, after], pytest.approx(share))
+    assert rows == [before, after]
+    assert off == pytest.approx(share)
 
 
 def test_tables_whose_rows_were_not_restored_are_not_compared(found: dict[str, Any]) -> None:
