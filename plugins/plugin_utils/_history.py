@@ -18,6 +18,7 @@ import datetime as dt
 import math
 import os
 import pathlib
+import sqlite3
 import typing as t
 
 import sqlalchemy as sa
@@ -471,7 +472,10 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 def _open_sqlite(connection: t.Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not decide when a transaction begins
-    connection.execute("PRAGMA journal_mode = WAL")  # readers go on while a run is saved
+    # So that readers go on while a run is saved. Where another process is just switching too, SQLite does not wait
+    # but refuses: then that process has switched for both, or the next one that opens the file does.
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 

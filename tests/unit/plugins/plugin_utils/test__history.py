@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -49,6 +51,24 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert modes["history.sqlite"] == 0o600
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+
+
+def test_a_history_that_another_run_is_just_creating_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "history.sqlite")
+    begin = _history._begin_sqlite
+
+    def begin_once_the_other_is_done(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("sre_write"):
+            other.rollback()
+        begin(connection)
+
+    monkeypatch.setattr(_history, "_begin_sqlite", begin_once_the_other_is_done)
+    with contextlib.closing(sqlite3.connect(place)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with History(place) as history:
+            assert history.runs() == []
 
 
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
