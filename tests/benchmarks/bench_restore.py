@@ -132,6 +132,7 @@ def postgresql(rows: int, place: Path) -> Iterator[tuple[Path, dict[str, Any], C
 
 PROVE = """
 import json, resource, sys
+sys.path[0] = sys.argv[2]  # absolute, where Ansible's loader demands it
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader()
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import restore
@@ -155,7 +156,7 @@ def proof(dump: Path, facts: dict[str, Any], place: Path) -> dict[str, Any]:
         "scratch": str(place / "s"),
     }
     raw = subprocess.run(
-        [sys.executable, "-c", PROVE, json.dumps(task)], check=True, stdout=subprocess.PIPE, cwd=ROOT / "collections"
+        [sys.executable, "-c", PROVE, json.dumps(task), str(ROOT / "collections")], check=True, stdout=subprocess.PIPE
     ).stdout
     answer: dict[str, Any] = json.loads(raw)
     assert answer["status"] == "ok", answer["summary"]
