@@ -18,7 +18,6 @@ from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record
 from ansible_collections.sre.runbooks.plugins.plugin_utils._report import (
     Report,
     StepResult,
-    is_finding,
     standing,
 )
 
@@ -121,7 +120,7 @@ def headline(report: Report) -> str:
         said = f"{bad} among {plural(looked, 'check')}"
     else:
         said = f"{'All ' if looked > 1 else ''}{plural(looked, 'check')} ok"
-    blind = [step for step in report.steps if step.status == "unknown" and not any(map(is_finding, step.records))]
+    blind = [step for step in report.steps if step.state == "not_run" and step.status == "unknown"]
     if blind:
         said += f"; {plural(len(blind), 'step')} of the runbook did not run"
     elif report.steps and not waits and not report.run.get("limited"):

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record
 from ansible_collections.sre.runbooks.plugins.plugin_utils._render import _words as words
 from ansible_collections.sre.runbooks.plugins.plugin_utils._report import Report, standing
@@ -16,12 +18,15 @@ COLOURS = {"critical": "1;31", "unknown": "1;35", "warning": "33", "ok": "32", "
 WIDE = 44
 """Up to this width the column of a list is aligned."""
 
+FEW = 3
+"""Up to so many steps that did not run have a line each, also where one finding explains them all."""
+
 
 def render(report: Report, *, colour: bool = False) -> str:
     def paint(text: str, status: str) -> str:
         return f"\033[{COLOURS[status]}m{text}\033[0m" if colour else text
 
-    shown = [*report.findings, *report.waived]
+    shown = [*_folded(report.findings), *report.waived]
     ids = min(WIDE, max((len(record["id"]) for record in shown), default=0))
     places = min(WIDE, max((len(words.one_line(words.place(record))) for record in shown), default=0))
     lines = [
@@ -38,6 +43,17 @@ def render(report: Report, *, colour: bool = False) -> str:
     lines += [f"{words.tally(report.counts)}; took {words.span(report.run.get('seconds'))}{_budget(report)}"]
     lines += [words.one_line(f"{report.run['path']}/report.html")] if report.run.get("path") else []
     return "\n".join(lines) + "\n"
+
+
+def _folded(findings: t.Sequence[Record]) -> list[Record]:
+    """One line for all steps that did not run, where a host or a task, which has its own line, is to blame."""
+    silent = [record for record in findings if record["id"] == "run.step"]
+    explained = any(record["id"] in ("run.host", "run.task") for record in findings)
+    if not explained or len(silent) <= FEW:
+        return list(findings)
+    said = f"nothing was measured for {', '.join(record['target'] for record in silent)}"
+    folded = {**silent[0], "target": words.plural(len(silent), "step"), "summary": said, "change": None}
+    return [folded if record is silent[0] else record for record in findings if record not in silent[1:]]
 
 
 def _said(record: Record) -> str:

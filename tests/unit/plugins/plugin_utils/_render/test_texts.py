@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Sample
+from ansible_collections.sre.runbooks.plugins.plugin_utils._record import Record, Sample
 from ansible_collections.sre.runbooks.plugins.plugin_utils._render import (
     RENDERERS,
     json,
@@ -53,6 +53,34 @@ def test_the_terminal_shows_what_is_not_fine_one_line_each() -> None:
         "1 critical and 1 unknown among 4 checks; 1 step of the runbook did not run; 1 step waits for a person.",
         "1 critical, 1 unknown, 2 ok, 1 waived; took 42 s of 10 min",
     ]
+
+
+def a_morning_without(*reasons: Record, steps: int) -> str:
+    silent = [record("run.step", f"S{n}", "unknown", "no check reported", host="localhost") for n in range(steps)]
+    return terminal.render(report([*reasons, *silent]))
+
+
+DEAD = record("run.host", "web-1", "critical", "cannot be reached")
+
+
+def test_the_terminal_folds_the_steps_of_a_dead_host_into_one_line() -> None:
+    assert a_morning_without(DEAD, steps=5).splitlines()[:3] == [
+        "critical  run.host  web-1                 cannot be reached",
+        "unknown   run.step  5 steps on localhost  nothing was measured for S0, S1, S2, S3, S4",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(("reasons", "steps"), [((DEAD,), 3), ((), 5)], ids=["few", "unexplained"])
+def test_the_terminal_has_a_line_for_each_of_the_steps_that_are(reasons: tuple[Record, ...], steps: int) -> None:
+    assert a_morning_without(*reasons, steps=steps).count("no check reported") == steps
+
+
+def test_steps_that_did_not_run_are_not_accounted_for() -> None:
+    steps = [Step("S1", "Disk usage", checks=("mount.space",)), Step("S2", "Memory", checks=("system.memory",))]
+    silent = [record("run.step", step.id, "unknown", "no check reported", host="localhost") for step in steps]
+    said = words.headline(report([DEAD, *silent], steps))
+    assert said == "1 critical and 2 unknown among 3 checks; 2 steps of the runbook did not run."
 
 
 def test_the_terminal_says_where_the_report_lies_once_it_does() -> None:
