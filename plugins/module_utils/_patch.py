@@ -7,7 +7,8 @@
 """Update a WordPress site one part at a time, each with a smoke test after it and the old version to go back to.
 
 What is under way stands in a file before it begins, so that the next run finds what a killed one has left, and repairs
-that first. WordPress's own maintenance page is never left behind.
+that first. A command that outlives a killed run keeps its lock, so that nobody repairs what is still being changed.
+WordPress's own maintenance page is never left behind.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Plan:
         found = [Update("core", "", facts["version"], release)] if self.core != "none" and release else []
         for what, wanted in (("plugin", self.plugins), ("theme", self.themes)):
             if wanted and facts[f"{what}s"]["checked"] is None:
-                raise Refused(f"what is new cannot be told, WordPress has never looked for updates of its {what}s")
+                raise Refused(f"what is new cannot be told, WordPress has had no answer about updates of its {what}s")
             updates = [Update(what, key, *pair) for key, pair in sorted(facts[f"{what}s"]["pending"].items()) if wanted]
             found += [update for update in updates if update.name not in self.keep]
         return found
@@ -101,6 +102,7 @@ class Patching:
         self.directory = directory
         self.state = os.path.join(directory, "state.json")
         self.old = os.path.join(directory, "old")
+        self.lock: list[int] = []
         self.checks: list[Check] = []
         self.done: list[dict[str, str]] = []
         self.changed = False
@@ -109,11 +111,15 @@ class Patching:
         """What :meth:`run` would update, as far as WordPress knows by now."""
         return plan.pending(self._facts())
 
-    def run(self, plan: Plan) -> None:
-        """Repair what an earlier run has left, then update. Raises :class:`Refused` where nothing was updated."""
+    def run(self, plan: Plan, no_way_back: str | None = None) -> None:
+        """Repair what an earlier run has left, then update. Raises :class:`Refused` where nothing was updated, for instance
+        because there might be ``no_way_back``.
+        """
         os.makedirs(self.directory, 0o711, exist_ok=True)
         with self._locked():
             self._repair()
+            if no_way_back:
+                raise Refused(f"there might be no way back: {no_way_back}")
             problem = self.smoke()
             if problem:
                 raise Refused(f"the site does not work as it is, which has to be repaired first: {problem}")
@@ -137,7 +143,8 @@ class Patching:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise Refused("another run is patching this site") from None
+                raise Refused("another run is patching this site, or a command of one that was killed is") from None
+            self.lock = [file.fileno()]
             yield
 
     # One update
@@ -145,8 +152,8 @@ class Patching:
     def _update(self, update: Update) -> bool:
         """Update one part, or go back; whether the site works afterwards."""
         try:
-            active = set(self._facts()["active"] or ())
-            self._keep(update)
+            active = sorted(self._facts()["active"] or ())
+            self._keep(update, active)
         except (OSError, Unmeasurable) as exc:
             self._forget()
             self._tell(update, "unknown", f"not tried, because there would be no way back: {exc}", "not tried")
@@ -174,14 +181,17 @@ class Patching:
             answer = self._wp(update.what, "update", update.name)
         return complaint(answer) if answer.rc else None
 
-    def _examine(self, update: Update, active: set[str]) -> str | None:
+    def _examine(self, update: Update, active: t.Iterable[str]) -> str | None:
         """What is wrong after an update: the version, what is active, or what visitors see."""
         time.sleep(self.settle)  # PHP's cache of code looks for new files every few seconds only
         version = self._ask(_VERSION[update.what].replace("KEY", _php(update.key)))
         if version != update.new:
             return f"version {version} is still there"
-        lost = sorted(active - set(self._facts()["active"] or ()))
+        lost = self._lost(active)
         return f"{', '.join(lost[:3])} is not active any more" if lost else self.smoke()
+
+    def _lost(self, active: t.Iterable[str]) -> list[str]:
+        return sorted(set(active) - set(self._facts()["active"] or ()))
 
     def _go_back(self, update: Update, problem: str) -> bool:
         """Put the old version back; whether the site works with it."""
@@ -208,32 +218,36 @@ class Patching:
         """What an update replaces."""
         if update.what == "core":
             root = self.site.path
-            files = [name for name in sorted(os.listdir(root)) if name.endswith(".php") and name != "wp-config.php"]
+            files = [name for name in sorted(os.listdir(root)) if name.endswith((".php", ".html", ".txt"))]
+            files.remove("wp-config.php") if "wp-config.php" in files else None
             return [os.path.join(root, name) for name in ["wp-admin", "wp-includes", *files]]
         root = str(self._ask(_ROOT[update.what]))  # a site may keep its plugins elsewhere
         return [os.path.join(root, update.key.split("/")[0])]
 
-    def _keep(self, update: Update) -> None:
+    def _keep(self, update: Update, active: t.Sequence[str]) -> None:
         """Copy what is about to be replaced, and note that it is. Raises OSError or :class:`Unmeasurable`."""
         places = self._places(update)
-        self._note(update, stage="copying", places=places)
+        known = {**dataclasses.asdict(update), "places": places, "active": active}
+        self._write_state({**known, "stage": "copying"})
         shutil.rmtree(self.old, ignore_errors=True)
         os.mkdir(self.old, 0o711)
         for position, place in enumerate(places):
             self._do("cp", "--archive", place, os.path.join(self.old, str(position)))
-        version = None
         if update.what == "core":
             self._dump()
-            version = self._db_version()
-        self._note(update, stage="updating", places=places, db_version=version)
+        self._write_state({**known, "stage": "updating"})
 
     def _dump(self) -> None:
-        """Dump the database, as the user of the site, to where only that user can read it."""
+        """Dump the tables of WordPress, as the user of the site, to where only that user can read it.
+
+        Those of plugins are not touched by an update of WordPress: going back would lose what visitors wrote meanwhile.
+        """
         owner = account_of(self.site)
         place = os.path.dirname(self._dumped)
         os.mkdir(place, 0o700)
         os.chown(place, owner.pw_uid, owner.pw_gid)
-        answer = self._wp("db", "export", self._dumped, "--single-transaction")
+        tables = ",".join(self._ask("array_values($GLOBALS['wpdb']->tables())"))
+        answer = self._wp("db", "export", self._dumped, "--single-transaction", f"--tables={tables}")
         if answer.rc or not os.path.getsize(self._dumped):
             raise Unmeasurable(f"the database cannot be dumped: {complaint(answer)}")
 
@@ -245,33 +259,59 @@ class Patching:
         """Put back what was kept and forget that an update was under way; what is wrong then."""
         try:
             known = self._read_state()
+            if known["stage"] == "updating" and self._may_have_changed_database(known):
+                self._write_state({**known, "stage": "database"})  # only now the new files tell it
+            self._enter_maintenance()
             for position, place in enumerate(known["places"]):
                 self._put_back(os.path.join(self.old, str(position)), place)
-            if known["db_version"] is not None and known["db_version"] != self._db_version():
+            if self._read_state()["stage"] == "database":
                 answer = self._wp("db", "import", self._dumped)
                 if answer.rc:
                     return f"the database of before cannot be loaded: {complaint(answer)}"
+            for name in self._lost(known["active"]):
+                self._wp("plugin", "activate", name)
+            self._leave_maintenance()
             time.sleep(self.settle)
             problem = self.smoke()
         except (OSError, Unmeasurable) as exc:
             return str(exc)
+        finally:
+            self._leave_maintenance()
         if not problem:
             self._forget()
         return problem
 
+    def _may_have_changed_database(self, known: t.Mapping[str, t.Any]) -> bool:
+        """Whether the new release wants another shape of the database than the old one. It changes it while it is installed,
+        and notes the version of that shape last.
+        """
+        includes = os.path.join(self.site.path, "wp-includes")
+        if includes not in known["places"]:
+            return False
+        kept = os.path.join(self.old, str(known["places"].index(includes)))
+        return _database_version(includes) != _database_version(kept)
+
     def _put_back(self, kept: str, place: str) -> None:
-        """Replace a file or directory by its old version, in one step."""
-        beside = f"{place}.sre-{os.getpid()}"
-        self._do("cp", "--archive", kept, beside)
+        """Replace a file or directory by its old version, in one step.
+
+        What lies beside it meanwhile is hidden from WordPress, and the same at the next attempt, which removes it.
+        """
+        directory, name = os.path.split(place)
+        new, gone = (os.path.join(directory, f".{name}.sre-{state}") for state in ("new", "gone"))
+        self._do("rm", "--recursive", "--force", new, gone)
+        self._do("cp", "--archive", kept, new)
         if os.path.isdir(place) and not os.path.islink(place):
-            os.rename(place, f"{beside}-gone")
-        os.replace(beside, place)
-        shutil.rmtree(f"{beside}-gone", ignore_errors=True)
+            os.rename(place, gone)
+        os.replace(new, place)
+        self._do("rm", "--recursive", "--force", gone)
 
     # What is under way
 
-    def _note(self, update: Update, **more: t.Any) -> None:
-        _proofs.write(self.state, json.dumps({**dataclasses.asdict(update), **more}, indent=1))
+    def _write_state(self, known: t.Mapping[str, t.Any]) -> None:
+        """``{what, key, old, new, places, active, stage}``; ``stage`` is copying, updating, or database when that is to be put
+        back as well.
+        """
+        _proofs.write(self.state, json.dumps(known, indent=1))
 
     def _read_state(self) -> dict[str, t.Any]:
         try:
@@ -298,11 +338,15 @@ class Patching:
             self._forget()
             self.checks.append(Check("patch.interrupted", self.name, "warning", f"{summary}; nothing had been changed"))
             return
-        self._leave_maintenance()
         self.changed = True
         problem = self._restored()
         status, then = ("critical", f" and does not work: {problem}") if problem else ("warning", "")
         self.checks.append(Check("patch.interrupted", self.name, status, f"{summary}; {update.old} is back{then}"))
+
+    def _enter_maintenance(self) -> None:
+        """As WordPress does it, so that it ends after ten minutes when nobody ends it."""
+        with open(os.path.join(self.site.path, ".maintenance"), "w", encoding="utf-8") as file:
+            file.write(f"<?php $upgrading = {time.time():.0f};\n")
 
     def _leave_maintenance(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -311,8 +355,9 @@ class Patching:
     # Asking
 
     def _look_for_updates(self) -> None:
+        """Forget first what is known: WordPress does not ask again for twelve hours."""
         with contextlib.suppress(Unmeasurable):  # what WordPress does not know then, the plan refuses
-            self._ask("array(wp_update_plugins(), wp_update_themes(), wp_version_check())")
+            self._ask("array(wp_clean_update_cache(), wp_update_plugins(), wp_update_themes(), wp_version_check())")
 
     def _facts(self) -> dict[str, t.Any]:
         return probe.facts(self.site, self.timeout)
@@ -320,14 +365,11 @@ class Patching:
     def _ask(self, php: str) -> t.Any:
         return probe.evaluate(self.site, php, self.timeout)
 
-    def _db_version(self) -> str:
-        return str(self._ask("get_option('db_version')"))
-
     def _wp(self, *arguments: str) -> Answer:
-        return wp(self.site, list(arguments), self.timeout)
+        return wp(self.site, list(arguments), self.timeout, holds=self.lock)
 
     def _do(self, *argv: str) -> None:
-        answer = command(argv, self.timeout)
+        answer = command(argv, self.timeout, holds=self.lock)
         if answer.rc:
             raise Unmeasurable(f"{argv[0]} says: {answer.stderr.strip()[:200]}")
 
@@ -341,6 +383,14 @@ _VERSION = {
 """What PHP says of the version that is installed."""
 
 _ROOT = {"plugin": "WP_PLUGIN_DIR", "theme": "get_theme_root()"}
+
+
+def _database_version(includes: str) -> str | None:
+    """The shape of the database that a release wants, by the files of its ``wp-includes``; None when they do not tell."""
+    with contextlib.suppress(OSError), open(os.path.join(includes, "version.php"), encoding="utf-8") as file:
+        found = re.search(r"\$wp_db_version\s*=\s*(\d+)", file.read())
+        return found[1] if found else None
+    return None
 
 
 def _php(text: str) -> str:
@@ -368,12 +418,12 @@ def carry_out(params: t.Mapping[str, t.Any], now: float, *, check_mode: bool) ->
     updates = patching.done
     try:
         reason = proven_lately(params["proofs"], params["proven"], now) if params["proven"] else None
-        if reason:
+        if not check_mode:
+            patching.run(wanted, reason)
+        elif reason:
             raise Refused(f"there might be no way back: {reason}")
-        if check_mode:
-            updates = [_told(update, "pending") for update in patching.preview(wanted)]
         else:
-            patching.run(wanted)
+            updates = [_told(update, "pending") for update in patching.preview(wanted)]
     except (Refused, Unmeasurable) as exc:
         patching.checks.append(Check.unknown("patch.site", name, f"not patched: {exc}"))
     changed = bool(updates) if check_mode else patching.changed

@@ -13,10 +13,12 @@ description:
   - Updates WordPress, its plugins and its themes, one at a time. After each the site is looked at as visitors see it, the
     version is read again, and so is what is active. What does not work is put back as it was.
   - Before anything is changed, the site has to work, and a backup has to have been restored to prove it.
-  - A run that was killed is found by the next one, which first puts back what was being updated. The maintenance page of
-    WordPress is never left behind.
+  - A run that was killed is found by the next one, which first puts back what was being updated, also without a proven
+    backup. A command that still works for a killed run keeps others out. The maintenance page of WordPress is never left
+    behind.
   - What keeps it from patching is a check that is C(unknown); the task does not fail. Look at RV(status) before going on.
-  - With the files of WordPress its database is put back as well, when the update has changed the shape of it.
+  - With the files of WordPress its own tables are put back as well, when the new release wants another shape of them. What
+    was written to them meanwhile is lost then. The tables of plugins stay as they are.
 requirements:
   - WP-CLI 2 or later on the host, and for updates of WordPress itself the client of its database
 author: [sre.runbooks contributors (@sre-runbooks)]

@@ -8,8 +8,10 @@
 //
 // releases.json       {"6.1.9": "latest", …}, the verdict on each release
 // plugins/NAME/VERSION/…  the files of a version of a plugin; the newest version is offered as an update
+// themes/NAME/VERSION/…   the same of a theme
 // packages/*.zip      what can be downloaded, as wordpress-VERSION.zip and NAME.VERSION.zip
 // core/               the files of the installed release of WordPress, whose checksums are handed out
+// core-VERSION/       those of another release
 
 $root = '/srv/wordpress.org';
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
@@ -69,7 +71,8 @@ switch ($path) {
         }
         answer(array('offers' => $offers, 'translations' => array()));
     case '/core/checksums/1.0/':
-        answer(array('checksums' => isset($_GET['version'], $releases[$_GET['version']]) ? sums("$root/core") : false));
+        $release = isset($_GET['version'], $releases[$_GET['version']]) ? $_GET['version'] : null;
+        answer(array('checksums' => $release ? sums(is_dir("$root/core-$release") ? "$root/core-$release" : "$root/core") : false));
     case '/plugins/update-check/1.1/':
         $asked = json_decode(isset($_POST['plugins']) ? $_POST['plugins'] : '', true);
         $newer = $same = array();
@@ -84,7 +87,17 @@ switch ($path) {
         }
         answer(array('plugins' => (object) $newer, 'no_update' => (object) $same, 'translations' => array()));
     case '/themes/update-check/1.1/':
-        answer(array('themes' => (object) array(), 'no_update' => (object) array(), 'translations' => array()));
+        $asked = json_decode(isset($_POST['themes']) ? $_POST['themes'] : '', true);
+        $newer = $same = array();
+        foreach (isset($asked['themes']) ? $asked['themes'] : array() as $name => $theme) {
+            $version = newest("$root/themes/$name");
+            if ($version) {
+                $offer = array('theme' => $name, 'new_version' => $version, 'url' => "https://wordpress.org/themes/$name/",
+                    'package' => "https://downloads.wordpress.org/theme/$name.$version.zip");
+                version_compare($version, $theme['Version'], '>') ? $newer[$name] = $offer : $same[$name] = $offer;
+            }
+        }
+        answer(array('themes' => (object) $newer, 'no_update' => (object) $same, 'translations' => array()));
 }
 if (preg_match('#^/plugin-checksums/([\w-]+)/([\w.-]+)\.json$#', $path, $found) && is_dir("$root/plugins/{$found[1]}/{$found[2]}")) {
     $files = array();
@@ -93,7 +106,7 @@ if (preg_match('#^/plugin-checksums/([\w-]+)/([\w.-]+)\.json$#', $path, $found) 
     }
     answer(array('plugin' => $found[1], 'version' => $found[2], 'files' => $files));
 }
-if (preg_match('#^/(release|plugin)/([\w.-]+\.zip)$#', $path, $found) && is_file("$root/packages/{$found[2]}")) {
+if (preg_match('#^/(release|plugin|theme)/([\w.-]+\.zip)$#', $path, $found) && is_file("$root/packages/{$found[2]}")) {
     header('Content-Type: application/zip');
     readfile("$root/packages/{$found[2]}");
     exit;

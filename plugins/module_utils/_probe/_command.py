@@ -32,12 +32,18 @@ class Answer:
 
 
 def command(
-    argv: t.Sequence[str], timeout: float, *, env: t.Mapping[str, str] | None = None, stdin: str | bytes = b""
+    argv: t.Sequence[str],
+    timeout: float,
+    *,
+    env: t.Mapping[str, str] | None = None,
+    stdin: str | bytes = b"",
+    holds: t.Sequence[int] = (),
 ) -> Answer:
     """Run a command and return its answer, whatever its exit code.
 
-    ``timeout`` is in seconds; the command's whole process group is killed when it is over. Raises :class:`Unmeasurable`
-    when the command is not there, cannot be started or does not end in time.
+    ``timeout`` is in seconds; the command's whole process group is killed when it is over. ``holds`` are open files that it
+    keeps open as well: a lock holds then until both we and the command have ended. Raises :class:`Unmeasurable` when the
+    command is not there, cannot be started or does not end in time.
     """
     try:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # a probe has no AnsibleModule
@@ -47,6 +53,7 @@ def command(
             stderr=subprocess.PIPE,
             env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C", "PAGER": "cat", "SYSTEMD_PAGER": "", **(env or {})},
             start_new_session=True,
+            pass_fds=holds,
         )
     except FileNotFoundError:
         reason = "cannot be started: its interpreter is missing" if os.path.exists(argv[0]) else "is not installed"

@@ -41,8 +41,10 @@ class Site:
     executable: str = "wp"
 
 
-def wp(site: Site, arguments: t.Sequence[str], timeout: float, *, stdin: str = "") -> Answer:
-    """What a command of WP-CLI answers, whatever its exit code. ``timeout`` is in seconds."""
+def wp(
+    site: Site, arguments: t.Sequence[str], timeout: float, *, stdin: str = "", holds: t.Sequence[int] = ()
+) -> Answer:
+    """What a command of WP-CLI answers, whatever its exit code. ``timeout`` is in seconds, ``holds`` as of ``command``."""
     if not os.path.isdir(site.path):
         raise Unmeasurable(f"{site.path} is not a directory")
     executable = shutil.which(site.executable)
@@ -53,7 +55,8 @@ def wp(site: Site, arguments: t.Sequence[str], timeout: float, *, stdin: str = "
     options += [f"--url={site.url}"] if site.url else []
     options += ["--allow-root"] if account.pw_uid == 0 else []
     environment = {"HOME": account.pw_dir, "USER": account.pw_name, "WP_CLI_DISABLE_AUTO_CHECK_UPDATE": "1"}
-    return command([*_become(account), executable, *arguments, *options], timeout, env=environment, stdin=stdin)
+    argv = [*_become(account), executable, *arguments, *options]
+    return command(argv, timeout, env=environment, stdin=stdin, holds=holds)
 
 
 def account_of(site: Site) -> pwd.struct_passwd:

@@ -42,8 +42,9 @@ class Wordpress:
         self.database = "57155"
         for path, text in (
             ("wp-admin/index.php", "6.4.1"),
-            ("wp-includes/version.php", "6.4.1"),
+            ("wp-includes/version.php", "6.4.1\n$wp_db_version = 57155;\n"),
             ("index.php", "6.4.1"),
+            ("readme.html", "6.4.1"),
             ("wp-config.php", "secret"),
             ("wp-content/uploads/a.jpg", "picture"),
             ("wp-content/plugins/akismet/akismet.php", "5.3"),
@@ -59,7 +60,7 @@ class Wordpress:
 
     @property
     def version(self) -> str:
-        return (self.root / "wp-includes/version.php").read_text()
+        return (self.root / "wp-includes/version.php").read_text().partition("\n")[0]
 
     def visit(self) -> str | None:
         """What a visitor finds wrong."""
@@ -87,19 +88,23 @@ class Wordpress:
     def ask(self, _site: Site, php: str, _timeout: float) -> Any:
         if php == "WP_PLUGIN_DIR":
             return str(self.root / "wp-content/plugins")
-        if php == "get_option('db_version')":
-            return self.database
+        if "$GLOBALS['wpdb']->tables()" in php:
+            return ["wp_options", "wp_posts"]
         if "get_plugins" in php:
             return self.plugin(php.split("$all['")[1].split("/", maxsplit=1)[0]).read_text()
         return self.version if "wp_version']" in php else None
 
-    def wp(self, _site: Site, arguments: list[str], _timeout: float, *, stdin: str = "") -> Answer:
+    def wp(self, _site: Site, arguments: list[str], _timeout: float, *, holds: Any) -> Answer:
+        assert holds, "the lock outlives a run that is killed"
+        if arguments[:2] == ["plugin", "activate"]:
+            self.active.append(arguments[2])
+            return FINE
         if arguments[:2] == ["db", "export"]:
             Path(arguments[2]).write_text(self.database)
         elif arguments[:2] == ["db", "import"]:
             self.database = Path(arguments[2]).read_text()
         elif arguments[:2] == ["core", "update-db"]:
-            self.database = "58975"
+            return self.fate.get("database", self.update_database)()
         elif arguments[:2] == ["core", "update"]:
             new = arguments[2].partition("=")[2]
             return self.fate.get("core", lambda: self.replace_core(new))()
@@ -107,9 +112,13 @@ class Wordpress:
             return self.fate.get(arguments[2], lambda: self.replace(arguments[2]))()
         return FINE
 
+    def update_database(self) -> Answer:
+        self.database = "58975"
+        return FINE
+
     def replace_core(self, new: str) -> Answer:
-        for name in ("wp-admin/index.php", "wp-includes/version.php", "index.php"):
-            (self.root / name).write_text(new)
+        for name in ("wp-admin/index.php", "wp-includes/version.php", "index.php", "readme.html"):
+            (self.root / name).write_text(f"{new}\n$wp_db_version = 58975;\n")
         return FINE
 
     def replace(self, name: str) -> Answer:
@@ -134,10 +143,10 @@ def wordpress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wordpress:
 
 @pytest.fixture
 def patch(wordpress: Wordpress, tmp_path: Path) -> Callable[..., _patch.Patching]:
-    def run(plan: _patch.Plan = ALL) -> _patch.Patching:
+    def run(plan: _patch.Plan = ALL, no_way_back: str | None = None) -> _patch.Patching:
         site = Site(str(wordpress.root), user=None)
         patching = _patch.Patching(site, "shop", wordpress.visit, str(tmp_path / "state"), timeout=60, settle=0)
-        patching.run(plan)
+        patching.run(plan, no_way_back)
         return patching
 
     return run
@@ -206,9 +215,19 @@ def test_an_update_that_breaks_the_site_is_undone_and_the_others_are_not(wordpre
 
 def test_a_release_that_breaks_the_site_is_undone_with_its_database(wordpress: Wordpress, patch: Any) -> None:
     wordpress.broken = {"6.4.2"}
-    patch()
+    before = snapshot(wordpress.root)
+    patch(_patch.Plan("minor", plugins=False, themes=False))
+    assert (wordpress.version, wordpress.database, snapshot(wordpress.root)) == ("6.4.1", "57155", before)
+
+
+def test_a_database_that_was_changed_half_is_loaded_again(wordpress: Wordpress, patch: Any) -> None:
+    def half() -> Answer:
+        wordpress.database = "57155 and a half"
+        return Answer(1, "", "Error: Deadlock found.")
+
+    wordpress.fate["database"] = half
+    patch(_patch.Plan("minor", plugins=False, themes=False))
     assert (wordpress.version, wordpress.database) == ("6.4.1", "57155")
-    assert (wordpress.root / "wp-config.php").read_text() == "secret"
 
 
 def test_an_update_that_ends_well_and_changed_nothing_is_seen(wordpress: Wordpress, patch: Any) -> None:
@@ -232,6 +251,7 @@ def test_a_plugin_that_is_not_active_any_more_is_seen(wordpress: Wordpress, patc
 
     wordpress.fate["shop"] = deactivated
     assert "shop is not active any more" in patch().checks[-2].summary
+    assert wordpress.active == ["akismet", "shop"]
 
 
 def test_maintenance_is_off_whatever_happens(wordpress: Wordpress, patch: Any) -> None:
@@ -288,7 +308,7 @@ def test_a_run_that_is_killed_half_way_is_repaired_by_the_next(wordpress: Wordpr
 def test_a_run_that_was_killed_before_it_changed_anything_is_only_told(
     wordpress: Wordpress, patch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_arguments: object) -> None:
+    def killed(*_arguments: object, **_holds: object) -> None:
         raise Killed
 
     with monkeypatch.context() as context:
@@ -298,6 +318,56 @@ def test_a_run_that_was_killed_before_it_changed_anything_is_only_told(
     patching = patch()
     assert "nothing had been changed" in patching.checks[0].summary
     assert wordpress.visit() is None
+
+
+def test_a_run_that_is_killed_while_it_goes_back_leaves_nothing_beside(
+    wordpress: Wordpress, patch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_way(_patching: _patch.Patching, _kept: str, place: str) -> None:
+        os.rename(place, f"{os.path.dirname(place)}/.shop.sre-gone")
+        os.mkdir(f"{os.path.dirname(place)}/.shop.sre-new")
+        raise Killed
+
+    wordpress.broken = {"2.0"}
+    before = snapshot(wordpress.plugin("shop").parents[1])
+    only_shop = _patch.Plan("none", plugins=True, themes=False, keep=["akismet"])
+    with monkeypatch.context() as context:
+        context.setattr(_patch.Patching, "_put_back", half_way)
+        with pytest.raises(Killed):
+            patch(only_shop)
+    assert not wordpress.plugin("shop").exists()
+    patching = patch(_patch.Plan("none", plugins=False, themes=False))
+    assert "1.0 is back" in patching.checks[0].summary
+    assert snapshot(wordpress.plugin("shop").parents[1]) == before
+
+
+def test_a_release_of_the_same_shape_leaves_the_database_alone(wordpress: Wordpress, patch: Any) -> None:
+    def same_shape() -> Answer:
+        wordpress.replace_core("6.4.2")
+        (wordpress.root / "wp-includes/version.php").write_text("6.4.2\n$wp_db_version = 57155;\n")
+        return FINE
+
+    def an_order_comes_in() -> Answer:
+        wordpress.database = "57155 and an order"
+        return FINE
+
+    wordpress.broken, wordpress.fate = {"6.4.2"}, {"core": same_shape, "database": an_order_comes_in}
+    patch(_patch.Plan("minor", plugins=False, themes=False))
+    assert (wordpress.version, wordpress.database) == ("6.4.1", "57155 and an order")
+
+
+def test_what_was_left_is_repaired_also_without_a_proven_backup(wordpress: Wordpress, patch: Any) -> None:
+    def killed() -> Answer:
+        wordpress.plugin("shop").write_text("half")
+        raise Killed
+
+    wordpress.broken = {"half"}
+    wordpress.fate["shop"] = killed
+    with pytest.raises(Killed):
+        patch()
+    with pytest.raises(_patch.Refused, match="no way back"):
+        patch(no_way_back="no backup has ever been restored")
+    assert (wordpress.visit(), wordpress.plugin("shop").read_text()) == (None, "1.0")
 
 
 def test_a_site_that_is_down_is_not_patched(wordpress: Wordpress, patch: Any) -> None:
@@ -311,7 +381,7 @@ def test_a_site_that_is_down_is_not_patched(wordpress: Wordpress, patch: Any) ->
 def test_without_a_copy_of_the_old_version_nothing_is_updated(
     wordpress: Wordpress, patch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_patch, "command", lambda *_: Answer(1, "", "No space left on device"))
+    monkeypatch.setattr(_patch, "command", lambda *_, **_holds: Answer(1, "", "No space left on device"))
     before = snapshot(wordpress.root)
     patching = patch()
     assert set(results(patching).values()) == {"not tried"}
@@ -388,7 +458,7 @@ def test_without_a_proven_backup_nothing_is_touched_and_that_is_told(wordpress: 
     before = snapshot(wordpress.root)
     result = carried_out(wordpress, tmp_path)
     assert (result["status"], result["changed"], snapshot(wordpress.root)) == ("unknown", False, before)
-    assert "not patched: there might be no way back: no backup has ever been restored" in result["checks"][0]["summary"]
+    assert "not patched: there might be no way back: no backup has ever been restored" in result["checks"][1]["summary"]
 
 
 def test_check_mode_tells_what_would_be_updated_and_writes_nothing(wordpress: Wordpress, tmp_path: Path) -> None:

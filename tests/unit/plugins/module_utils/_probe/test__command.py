@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -117,3 +118,33 @@ def test_a_module_that_gives_up_on_a_command_leaves_nothing_behind(tmp_path: Pat
     environment = {**os.environ, "PYTHONPATH": str(collections)}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env=environment)
     assert eventually(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def test_a_lock_holds_as_long_as_the_command_that_holds_it_whoever_is_killed(tmp_path: Path) -> None:
+    lock, go = tmp_path / "lock", tmp_path / "go"
+    os.mkfifo(go)
+    waiting = script(tmp_path / "x", f"read word <{go}")
+    program = (
+        "import fcntl; from ansible_collections.sre.runbooks.plugins.module_utils._probe._command import command;"
+        f"file = open({str(lock)!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX); print('locked', flush=True);"
+        f"command([{waiting!r}], 600, holds=[file.fileno()])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[5] / "collections")}
+
+    def is_locked() -> bool:
+        with open(lock, "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) as module:
+        assert module.stdout
+        assert module.stdout.readline() == b"locked\n"
+        with open(go, "w") as held:  # the command has opened its end
+            module.kill()
+            module.wait()
+            assert is_locked()
+            held.write("go\n")
+    assert eventually(lambda: not is_locked())
