@@ -16,6 +16,8 @@ require_once __DIR__ . '/includes/class-edubot-admin-dashboard.php';
 
 register_activation_hook(__FILE__, array('EduBot_Tables', 'create'));
 register_activation_hook(__FILE__, function () {
+    get_role('administrator')->add_cap('edubot_see');
+    add_role('edubot_reader', 'EduBot reader', array('read' => true, 'edubot_see' => true));
     if (!wp_next_scheduled('edubot_daily_report')) {
         wp_schedule_event(time() + 600, 'daily', 'edubot_daily_report');
     }
@@ -32,7 +34,7 @@ add_action('edubot_daily_report', function () { EduBot_Tables::log('info', 'The 
 add_action('edubot_refresh_tokens', array('EduBot_Connections', 'refresh'));
 
 add_action('admin_menu', function () {
-    add_menu_page('EduBot Dashboard', 'EduBot', 'manage_options', 'edubot-dashboard', array('EduBot_Admin_Dashboard', 'page'));
+    add_menu_page('EduBot Dashboard', 'EduBot', 'edubot_see', 'edubot-dashboard', array('EduBot_Admin_Dashboard', 'page'));
     add_submenu_page(
         'edubot-dashboard', 'API settings', 'API settings', 'manage_options', 'edubot-api-settings', array('EduBot_Connections', 'page')
     );
