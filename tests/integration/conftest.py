@@ -21,6 +21,16 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.sre.runbooks.tests.integration.production import (  # noqa: F401 - fixtures for all tests
+    age_keys,
+    bot,
+    good,
+    good_pg,
+    shop,
+    shop_dump,
+    shop_manifest,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Postgresql:

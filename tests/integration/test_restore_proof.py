@@ -7,12 +7,9 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import datetime
-import functools
 import gzip
 import hashlib
-import io
 import json
 import os
 import re
@@ -29,23 +26,18 @@ from typing import Any
 import boto3
 import pytest
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _manifest, _scratch
+from ansible_collections.sre.runbooks.plugins.module_utils import _scratch
 from ansible_collections.sre.runbooks.plugins.module_utils._check import Check
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import restore as kind
 from ansible_collections.sre.runbooks.tests.integration import broken_backups
 from ansible_collections.sre.runbooks.tests.integration.broken_backups import DAY, Broken, Good, run
 from ansible_collections.sre.runbooks.tests.integration.conftest import Mariadb, Postgresql, free_port
+from ansible_collections.sre.runbooks.tests.integration.production import ROWS, checksum, pg_checksum
 from ansible_collections.sre.runbooks.tests.unit.door import checks_of, statuses
 
 SINCE = (datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(f"{DAY}T00:00:00+00:00")).days * 24
 """How old, in hours, the rows of a good dump are."""
 RPO = {"warning": SINCE + 26, "critical": SINCE + 50}
-ROWS = 2000
-
-
-@pytest.fixture(scope="session")
-def age_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return broken_backups.keys_in(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
@@ -99,80 +91,6 @@ def bad(found: list[Check]) -> str:
 
 
 # MariaDB
-
-SHOP = """
-CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop;
-CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(100) NOT NULL, mail varchar(100), UNIQUE (mail));
-CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, customer int NOT NULL, note text, photo blob, at datetime, paid decimal(9,2),
-  FOREIGN KEY (customer) REFERENCES customers (id));
-CREATE TABLE `empty one` (id int PRIMARY KEY);
-INSERT INTO customers (name, mail) SELECT CONCAT('Zoë Müller ', seq), CONCAT('c', seq, '@example.org') FROM seq_1_to_200;
-INSERT INTO orders (customer, note, photo, at, paid) SELECT 1 + seq % 200, CONCAT('line one\\nUSE production; line ', seq),
-  UNHEX(SHA2(seq, 256)), '{day} 00:00:00' + INTERVAL seq SECOND, seq / 7 FROM seq_1_to_{rows};
-CREATE VIEW recent AS SELECT * FROM orders ORDER BY at DESC LIMIT 10;
-CREATE TRIGGER stamp BEFORE INSERT ON orders FOR EACH ROW SET NEW.at = COALESCE(NEW.at, NOW());
-DELIMITER ;;
-CREATE PROCEDURE tidy()
-BEGIN
-  DELETE FROM orders WHERE id < 0;
-END;;
-DELIMITER ;
-CREATE DATABASE production; CREATE TABLE production.users (id int PRIMARY KEY); INSERT INTO production.users VALUES (1), (2);
-CREATE DATABASE blog; CREATE TABLE blog.posts (id int PRIMARY KEY); INSERT INTO blog.posts VALUES (1);
-"""
-
-
-def client(server: Mariadb, statement: str) -> list[list[str]]:
-    text = f"{_manifest.SESSION['mysql']};\n{statement};\n".encode()
-    raw = run("mariadb", "--no-defaults", "-uroot", "-S", server.socket, "-BN", "shop", stdin=text)
-    return [line.split("\t") for line in raw.decode().splitlines()]
-
-
-def dump(server: Mariadb, *options: str, database: str = "shop") -> bytes:
-    first = [option for option in options if option.startswith("--skip") or not option.startswith("--no-c")]
-    return run(
-        "mariadb-dump", "--no-defaults", "-uroot", "-S", server.socket, "--single-transaction", "--routines", "--triggers",
-        "--events", *first, *(option for option in options if option not in first), database,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def shop(mariadb: Mariadb) -> Mariadb:
-    """Production: the database that was dumped, and one that no dump of it may touch."""
-    text = SHOP.replace("{day}", DAY).replace("{rows}", str(ROWS))
-    run("mariadb", "--no-defaults", "-uroot", "-S", mariadb.socket, stdin=text.encode())
-    return mariadb
-
-
-@pytest.fixture(scope="session")
-def shop_manifest(shop: Mariadb) -> dict[str, Any]:
-    return {**_manifest.take(functools.partial(client, shop), "mysql", "shop"), "taken": f"{DAY}T02:00:00Z"}
-
-
-@pytest.fixture(scope="session")
-def shop_dump(shop: Mariadb) -> bytes:
-    return dump(shop)
-
-
-@pytest.fixture
-def good(shop: Mariadb, shop_dump: bytes, shop_manifest: dict[str, Any], age_keys: Path, tmp_path: Path) -> Good:
-    place = tmp_path / "backups"
-    place.mkdir()
-    return Good(
-        place, functools.partial(dump, shop), lambda: dump(shop, database="blog"), shop_dump,
-        json.loads(json.dumps(shop_manifest)), age_keys,
-    )  # fmt: skip
-
-
-def checksum(server: Mariadb) -> str:
-    """Everything that production holds."""
-    tables = server.sql(
-        "SELECT CONCAT('`', TABLE_SCHEMA, '`.`', TABLE_NAME, '`') FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
-        " AND TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'sys')"
-        " AND TABLE_NAME NOT IN ('innodb_table_stats', 'innodb_index_stats', 'transaction_registry', 'slow_log', 'general_log')"
-    ).splitlines()
-    return server.sql(f"SHOW DATABASES; CHECKSUM TABLE {', '.join(tables)}")
-
 
 NEWEST = [{"table": "orders", "column": "at"}]
 
@@ -410,69 +328,6 @@ def test_a_good_archive_is_proven(name: str, uploads: Good, prove: Prove, tmp_pa
 
 
 # PostgreSQL
-
-BOT = """
-CREATE ROLE web; CREATE ROLE owner_of_shop;
-CREATE DATABASE shop OWNER owner_of_shop;
-\\connect shop
-CREATE EXTENSION pg_trgm;
-CREATE SCHEMA extra;
-CREATE TABLE customers (id serial PRIMARY KEY, name character varying(100) NOT NULL);
-CREATE TABLE orders (id serial PRIMARY KEY, customer int NOT NULL REFERENCES customers, note text, photo bytea,
-  at timestamptz, paid numeric(9,2));
-CREATE TABLE extra.notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);
-CREATE TABLE events (id int, at timestamptz) PARTITION BY RANGE (id);
-CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (1000);
-INSERT INTO customers (name) SELECT 'Zoë Müller ' || n FROM generate_series(1, 200) n;
-INSERT INTO orders (customer, note, photo, at, paid) SELECT 1 + n % 200, E'line one\\n\\\\connect production ' || n, sha256(n::text::bytea),
-  '{day} 00:00:00+00'::timestamptz + n * interval '1 second', n / 7.0 FROM generate_series(1, {rows}) n;
-INSERT INTO extra.notes (note) VALUES ('one'), ('two');
-INSERT INTO events VALUES (5, '{day} 00:00:00+00');
-CREATE INDEX ON orders USING gin (note gin_trgm_ops);
-CREATE VIEW recent AS SELECT * FROM orders ORDER BY at DESC LIMIT 10;
-CREATE MATERIALIZED VIEW totals AS SELECT customer, sum(paid) FROM orders GROUP BY 1;
-CREATE FUNCTION tidy() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN
-  -- USE production;
-  DELETE FROM orders WHERE id < 0; RETURN 1; END $f$;
-ALTER TABLE orders OWNER TO owner_of_shop;
-GRANT SELECT ON orders TO web;
-GRANT SELECT ON extra.notes TO PUBLIC;
-"""
-
-
-def psql(server: Postgresql, statement: str) -> list[list[str]]:
-    text = f"{_manifest.SESSION['postgresql']};\n{statement};\n".encode()
-    raw = run("psql", "-XAtq", "--csv", "-v", "ON_ERROR_STOP=1", "-d", server.url("shop"), "-f", "-", stdin=text)
-    return list(csv.reader(io.StringIO(raw.decode())))
-
-
-def pg_dump(server: Postgresql, *options: str) -> bytes:
-    return run("pg_dump", *options, "-d", server.url("shop"))
-
-
-@pytest.fixture(scope="session")
-def bot(postgresql: Postgresql) -> Postgresql:
-    text = BOT.replace("{day}", DAY).replace("{rows}", str(ROWS))
-    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-c", "CREATE DATABASE production")
-    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-f", "-", stdin=text.encode())
-    run("psql", "-Xq", "-d", postgresql.url("shop"), "-c", "ANALYZE")
-    return postgresql
-
-
-@pytest.fixture
-def good_pg(bot: Postgresql, age_keys: Path, tmp_path: Path) -> Good:
-    place = tmp_path / "backups"
-    place.mkdir()
-    facts = {**_manifest.take(functools.partial(psql, bot), "postgresql", "shop"), "taken": f"{DAY}T02:00:00Z"}
-    return Good(place, functools.partial(pg_dump, bot), lambda: b"", pg_dump(bot), facts, age_keys)
-
-
-def pg_checksum(server: Postgresql) -> str:
-    digest = "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {} t"
-    tables = ("customers", "orders", "extra.notes", "events")
-    return server.sql("SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database") + "".join(
-        server.sql(digest.format(table), "shop") for table in tables
-    )
 
 
 @pytest.mark.parametrize("case", broken_backups.POSTGRESQL, ids=by_name)
