@@ -6,8 +6,9 @@
 
 """A real database server, through the client programs that come with it: statements, dumps, and loading.
 
-Passwords go through an option file that only we can read, or through the environment, never through arguments. Whoever
-uses this decides what may be done there: nothing is guarded here.
+Passwords go through an option file that has no name, or through the environment: never through arguments, and nothing of
+them is left on disk by a run that is killed. Its clients are ended with it. Whoever uses this decides what may be done
+there: nothing is guarded here.
 """
 
 # ruff: noqa: S608 - names are quoted by text()
@@ -19,7 +20,6 @@ import io
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 import typing as t
 
@@ -31,7 +31,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._engine import (
     tail,
     xml_rows,
 )
-from ansible_collections.sre.runbooks.plugins.module_utils._pipe import Chunks, Process, close
+from ansible_collections.sre.runbooks.plugins.module_utils._pipe import Chunks, Process, close, handed_over
 
 MYSQL, POSTGRESQL = ENGINES = ("mysql", "postgresql")
 
@@ -52,22 +52,22 @@ def connect(options: t.Mapping[str, t.Any], deadline: float) -> Server:
 
 
 class Server:
-    """One server, and who logs in. A context manager: it has a private directory as long as it lasts."""
+    """One server, and who logs in. A context manager, which ends what may be open beside the statements."""
 
     engine = ""
+    _secret: str | None = None
+    """What the clients read from a file without a name, as :class:`Process` hands it over."""
 
     def __init__(self, options: t.Mapping[str, t.Any], deadline: float) -> None:
         self.deadline = deadline
         self._login = {key: options[key] for key in ("host", "port", "socket", "user", "password") if options.get(key)}
         self.env = {**os.environ, "LC_ALL": "C", "LANGUAGE": "C"}
-        self._place = ""
 
     def __enter__(self) -> t.Any:
-        self._place = tempfile.mkdtemp(prefix="sre-login-")  # 0700
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        shutil.rmtree(self._place, ignore_errors=True)
+        self.close()
 
     @property
     def address(self) -> str:
@@ -107,27 +107,30 @@ class Server:
         """End what may be open beside the statements."""
 
     def _answer(self, argv: t.Sequence[str], statements: str) -> bytes:
-        try:
-            done = subprocess.run(
-                list(argv), input=statements.encode(), capture_output=True, env=self.env,
-                timeout=max(0.1, self.deadline - time.monotonic()), check=False, start_new_session=True,
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise Unmeasurable(f"{argv[0]} is not installed on the host") from None
-        except subprocess.TimeoutExpired:
-            raise Unmeasurable(f"{argv[0]} gave no answer in the time that was left") from None
+        with handed_over(self._secret) as handle:
+            try:
+                done = subprocess.run(
+                    [argument.replace("{secret}", str(handle)) for argument in _bound(argv)],
+                    input=statements.encode(), capture_output=True, env=self.env, start_new_session=True, check=False,
+                    pass_fds=() if handle is None else (handle,), timeout=max(0.1, self.deadline - time.monotonic()),
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                raise Unmeasurable(f"{argv[0]} gave no answer in the time that was left") from None
         if done.returncode:
             raise Refused(tail(done.stderr))
         return done.stdout
 
     def _through(self, argv: t.Sequence[str], chunks: Chunks) -> None:
         """Feed a client that says nothing when all is well. Raises :class:`Broken`."""
-        client = Process("load", argv, chunks, env=self.env, deadline=self.deadline)
+        client = self._process("load", argv, chunks)
         try:
             for _words in client:
                 pass
         finally:
             close(client)
+
+    def _process(self, stage: str, argv: t.Sequence[str], chunks: Chunks) -> Process:
+        return Process(stage, _bound(argv), chunks, env=self.env, secret=self._secret, deadline=self.deadline)
 
 
 def _tool(*names: str) -> str:
@@ -137,25 +140,25 @@ def _tool(*names: str) -> str:
     return found
 
 
+def _bound(argv: t.Sequence[str]) -> list[str]:
+    """A client that ends with us, also when we are killed: nothing of a run goes on while the next one begins."""
+    setpriv = shutil.which("setpriv")
+    return [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), *argv]
+
+
 class Mysql(Server):
     """MySQL or MariaDB."""
 
     engine = MYSQL
+    OPTION_FILE = "--defaults-file=/dev/fd/{secret}"
 
-    def __enter__(self) -> t.Any:
-        super().__enter__()
-        handle = os.open(self._option_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write("[client]\n" + "".join(f"{key}={option_value(value)}\n" for key, value in self._login.items()))
-        return self
-
-    @property
-    def _option_file(self) -> str:
-        return os.path.join(self._place, "login.cnf")
+    def __init__(self, options: t.Mapping[str, t.Any], deadline: float) -> None:
+        super().__init__(options, deadline)
+        self._secret = "[client]\n" + "".join(f"{key}={option_value(value)}\n" for key, value in self._login.items())
 
     def _client(self, *more: str) -> list[str]:
         return [
-            _tool("mariadb", "mysql"), f"--defaults-file={self._option_file}", "--batch", "--skip-column-names",
+            _tool("mariadb", "mysql"), self.OPTION_FILE, "--batch", "--skip-column-names",
             "--default-character-set=utf8mb4", "--max-allowed-packet=1G", *more,
         ]  # fmt: skip
 
@@ -167,11 +170,11 @@ class Mysql(Server):
         return manifest.take(lambda statement: self.sql(f"{begin}{statement};", database), MYSQL, database, like=like)
 
     def dump(self, database: str, *, packed: bool) -> Process:
-        return Process("dump", [
-            _tool("mariadb-dump", "mysqldump"), f"--defaults-file={self._option_file}", "--single-transaction", "--quick",
+        return self._process("dump", [
+            _tool("mariadb-dump", "mysqldump"), self.OPTION_FILE, "--single-transaction", "--quick",
             "--routines", "--events", "--triggers", "--hex-blob", "--no-tablespaces", "--default-character-set=utf8mb4",
             "--max-allowed-packet=1G", database,
-        ], iter(()), env=self.env, deadline=self.deadline)  # fmt: skip
+        ], iter(()))  # fmt: skip
 
     def load(self, database: str, chunks: Chunks) -> None:
         self._through(self._client("--quick", "--local-infile=0", database), chunks)
@@ -194,11 +197,11 @@ class Mysql(Server):
 
     def code(self, database: str) -> bytes:
         """The statements that create triggers, routines and events."""
-        chunks = Process("dump", [
-            _tool("mariadb-dump", "mysqldump"), f"--defaults-file={self._option_file}", "--no-create-info", "--no-data",
+        chunks = self._process("dump", [
+            _tool("mariadb-dump", "mysqldump"), self.OPTION_FILE, "--no-create-info", "--no-data",
             "--no-create-db", "--triggers", "--routines", "--events", "--no-tablespaces", "--skip-lock-tables",
             "--default-character-set=utf8mb4", database,
-        ], iter(()), env=self.env, deadline=self.deadline)  # fmt: skip
+        ], iter(()))  # fmt: skip
         try:
             return b"".join(chunks)
         finally:
@@ -227,10 +230,6 @@ class Postgresql(Server):
         self._holder: subprocess.Popen[bytes] | None = None
         self._snapshot = ""
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-        super().__exit__(*exc)
-
     def close(self) -> None:
         if self._holder is not None:
             self._holder.kill()
@@ -249,7 +248,7 @@ class Postgresql(Server):
     def hold(self, database: str) -> None:
         """Keep one moment of a database: facts and dumps from now on are of exactly this one. Raises :class:`Refused`."""
         self._holder = holder = subprocess.Popen(
-            self._client(database), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
+            _bound(self._client(database)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
             start_new_session=True,
         )  # fmt: skip
         stdin, stdout = t.cast("t.IO[bytes]", holder.stdin), t.cast("t.IO[bytes]", holder.stdout)
@@ -273,10 +272,14 @@ class Postgresql(Server):
     def dump(self, database: str, *, packed: bool) -> Process:
         argv = [_tool("pg_dump"), "-w", "-Fc", *(["-Z0"] if packed else []), "-d", database]
         argv += [f"--snapshot={self._snapshot}"] if self._snapshot else []
-        return Process("dump", argv, iter(()), env=self.env, deadline=self.deadline)
+        return self._process("dump", argv, iter(()))
 
     def load(self, database: str, chunks: Chunks) -> None:
         self._through(self._client(database), chunks)
+
+    def load_packed(self, database: str, chunks: Chunks) -> None:
+        """Load what ``pg_dump`` has packed."""
+        self._through([_tool("pg_restore"), "--exit-on-error", "--no-password", "-d", database], chunks)
 
     def databases(self) -> list[str]:
         return [row[0] for row in self.sql("SELECT datname FROM pg_database ORDER BY 1")]

@@ -38,8 +38,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils._pipe import (
     Broken,
     Chunks,
     Keys,
-    Process,
-    close,
     open_stream,
     peek,
 )
@@ -532,13 +530,7 @@ class _Postgresql(_Place):
         self.server.load(self.side, chunks)
 
     def load_packed(self, chunks: Chunks) -> None:
-        argv = ["pg_restore", "--exit-on-error", "--no-password", "-d", self.side]
-        process = Process("load", argv, chunks, env=self.server.env, deadline=self.server.deadline)
-        try:
-            for _words in process:
-                pass
-        finally:
-            close(process)
+        self.server.load_packed(self.side, chunks)
 
     def _end_sessions(self, name: str) -> None:
         self.server.sql(

@@ -70,7 +70,7 @@ class TooSlow(Unmeasurable):
 
 @dataclasses.dataclass(frozen=True)
 class Keys:
-    """What a stream is decrypted with. Paths are read by the tools; the passphrase goes to them through a pipe."""
+    """What a stream is decrypted with. Paths are read by the tools; the passphrase is handed over."""
 
     age_identity: str | None = None
     gpg_home: str | None = None
@@ -320,8 +320,8 @@ class Process:
     """A command that takes the chunks before it at its standard input. Its own chunks are its standard output.
 
     It counts only when all of it went well: what comes before ended well, everything was taken, and the exit code is 0.
-    Otherwise :class:`Broken` names the stage that was the first to go wrong. A ``secret`` is handed over through a pipe of
-    its own, whose number replaces ``{secret}`` in the arguments.
+    Otherwise :class:`Broken` names the stage that was the first to go wrong. A ``secret`` is :func:`handed_over`, by a
+    number that replaces ``{secret}`` in the arguments.
     """
 
     def __init__(
@@ -341,7 +341,7 @@ class Process:
         self._trouble: BaseException | None = None
         self._unread = False
         self._ended = False
-        with _handed_over(secret) as handle:
+        with handed_over(secret) as handle:
             argv = [argument.replace("{secret}", str(handle)) for argument in argv]
             try:
                 self._process = subprocess.Popen(
@@ -442,18 +442,22 @@ class Process:
 
 
 @contextlib.contextmanager
-def _handed_over(secret: str | None) -> t.Iterator[int | None]:
-    """The reading end of a pipe in which the secret lies ready."""
+def handed_over(secret: str | None) -> t.Iterator[int | None]:
+    """The number of a file that holds the secret and has no name: it ends with those who have it open, even when killed.
+
+    A command that was given the number reads it there, or as ``/dev/fd/NUMBER``, as often as it likes.
+    """
     if secret is None:
         yield None
         return
-    reading, writing = os.pipe()
+    handle = os.memfd_create("secret")
     try:
-        os.write(writing, secret.encode() + b"\n")
-        os.close(writing)
-        yield reading
+        os.fchmod(handle, 0o600)  # libpq refuses more
+        os.write(handle, secret.encode() + b"\n")
+        os.lseek(handle, 0, os.SEEK_SET)
+        yield handle
     finally:
-        os.close(reading)
+        os.close(handle)
 
 
 # Layers

@@ -55,7 +55,7 @@ options:
         the role C(pg_read_all_data).
     type: str
   password:
-    description: The password. It reaches the clients by a file that only we can read, or by the environment.
+    description: The password. It reaches the clients by a file without a name, or by the environment. None of it is left on disk.
     type: str
   database:
     description: The database.

@@ -58,7 +58,7 @@ options:
     description: Who logs in.
     type: str
   password:
-    description: The password. It reaches the clients by a file that only we can read, or by the environment.
+    description: The password. It reaches the clients by a file without a name, or by the environment. None of it is left on disk.
     type: str
   database:
     description: The database in whose place the backup is put. It may be missing.
