@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
 import hashlib
 import json
 import os
 import re
-import tempfile
+import shutil
 import time
 import typing as t
 
@@ -114,9 +113,12 @@ def take(options: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[[
                 planned = {"path": path, "offsite": _copy_url(options, path)}
                 return {"backup": planned, "removed": _outdated(options, name, path, started, warn)}
             with alone(options["directory"], name):
-                _clear_rest(options["directory"], name)
+                clear_rest(options["directory"], name)
                 about = _write(server, options, path, warn)
+                server.close()
                 about["seconds"] = round(time.time() - started, 1)
+                if options["offsite"]:
+                    _clear_rest_of_copies(options, name, warn)
                 about["offsite"] = _copy(options, path, about["sha256"])
                 removed = _outdated(options, name, path, started, warn)
                 _remove(options, removed)
@@ -159,13 +161,21 @@ def alone(directory: str, name: str) -> t.Iterator[None]:
         os.close(handle)
 
 
-def _clear_rest(directory: str, name: str) -> None:
-    """Remove what a run that was killed has left: unfinished files, and manifests without their backup."""
-    for path in glob.glob(os.path.join(glob.escape(directory), f".{name}-*.part")):
-        os.unlink(path)
-    for path in glob.glob(os.path.join(glob.escape(directory), f"{name}-*{manifest.SUFFIX}")):
-        if not os.path.exists(path[: -len(manifest.SUFFIX)]):
-            os.unlink(path)
+def clear_rest(directory: str, name: str) -> None:
+    """Remove what a run that was killed has left: what is unfinished, and manifests without their backup."""
+    unfinished = re.compile(rf"\.{_stamped(name)}.*\.part")
+    alone_with = re.compile(rf"({_stamped(name)}.*){re.escape(manifest.SUFFIX)}")
+    for entry in list(os.scandir(directory)):
+        backup = alone_with.fullmatch(entry.name)
+        if unfinished.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        elif unfinished.fullmatch(entry.name) or (backup and not os.path.exists(os.path.join(directory, backup[1]))):
+            os.unlink(entry.path)
+
+
+def _stamped(name: str) -> str:
+    """How the names of backups of this name begin, and of no other: ``shop`` is not the beginning of ``shop-archive``."""
+    return re.escape(name) + r"-\d{8}T\d{6}Z"
 
 
 def _write(
@@ -215,7 +225,7 @@ def _sync_directory(path: str) -> None:
 
 def _stream(server: client.Server, options: t.Mapping[str, t.Any], path: str) -> dict[str, t.Any]:
     """Write dump | compress | encrypt > file. Returns its size and checksum, when every stage has ended well."""
-    with tempfile.TemporaryDirectory(prefix="gpg-") as ring:  # gpg wants one, even to read no key from
+    with _key_ring(path) as ring:
         packed = options["compression"] != "none"
         source = plain = _Plain(server.dump(options["database"], packed=packed))  # type: t.Any
         compressing, encrypting = COMPRESSIONS[options["compression"]][0], _encrypting(options, ring)
@@ -237,6 +247,17 @@ def _stream(server: client.Server, options: t.Mapping[str, t.Any], path: str) ->
     if server.engine == client.MYSQL and _LAST_WORDS not in plain.tail:
         raise Broken("dump", "it ended without the line that says that it is complete")
     return {"bytes": written, "sha256": digest.hexdigest(), "plain_bytes": plain.bytes}
+
+
+@contextlib.contextmanager
+def _key_ring(path: str) -> t.Iterator[str]:
+    """An empty directory beside an unfinished file, and as unfinished: gpg wants one, even to read no key from."""
+    ring = f"{path}.ring.part"
+    os.mkdir(ring, 0o700)
+    try:
+        yield ring
+    finally:
+        shutil.rmtree(ring, ignore_errors=True)
 
 
 class _Plain:
@@ -282,18 +303,39 @@ def _copy_url(options: t.Mapping[str, t.Any], path: str) -> str | None:
 
 
 def _copy(options: t.Mapping[str, t.Any], path: str, sha256: str) -> str | None:
-    """Upload backup and manifest, and see that what is there is what was sent."""
+    """Upload manifest and backup, in this order, so that no backup is there without its manifest.
+
+    Sees that what is there is what was sent.
+    """
     url = _copy_url(options, path)
     if url is None:
         return None
     bucket, key = s3.split(url)
     with s3.bucket(bucket, options["s3"] or {}, 60) as place:
-        place.upload(path, key, {"sha256": sha256})
         place.upload(manifest.path_of(path), manifest.path_of(key), {})
+        place.upload(path, key, {"sha256": sha256})
         arrived = place.size(key)
         if arrived != os.path.getsize(path):
             raise Unmeasurable(f"{url} has {arrived:,} bytes, and {os.path.getsize(path):,} were sent")
     return url
+
+
+def _clear_rest_of_copies(options: t.Mapping[str, t.Any], name: str, warn: t.Callable[[str], None]) -> None:
+    """Remove what a run that was killed while it copied has left: parts of an upload, and a manifest without its backup.
+
+    Only of backups that lie here. Others may be somebody else's, who is copying them just now.
+    """
+    bucket, folder = s3.split(options["offsite"])
+    ours = {folder + entry for entry in os.listdir(options["directory"]) if re.match(_stamped(name), entry)}
+    try:
+        with s3.bucket(bucket, options["s3"] or {}, 60) as place:
+            there = {item.key for item in place.list(f"{folder}{name}-*")}
+            for key in sorted(ours & there):
+                if key.endswith(manifest.SUFFIX) and key[: -len(manifest.SUFFIX)] not in there:
+                    place.delete(key)
+            place.abort_uploads(f"{folder}{name}-", ours)
+    except Unmeasurable as exc:
+        warn(f"it cannot be seen whether an earlier run was killed while it copied: {exc}")
 
 
 # Retention
@@ -327,7 +369,7 @@ def _outdated(
 def _ours(found: t.Iterable[Backup], name: str, options: t.Mapping[str, t.Any]) -> list[Backup]:
     """Those that this module has named, newest first: nothing else is ever removed."""
     plain = ".dump" if options["engine"] == client.POSTGRESQL else ".sql"
-    ours = re.compile(re.escape(name) + r"-\d{8}T\d{6}Z" + re.escape(plain) + r"(\.(zst|gz|xz))?(\.(age|gpg|enc))?")
+    ours = re.compile(_stamped(name) + re.escape(plain) + r"(\.(zst|gz|xz))?(\.(age|gpg|enc))?")
     return [one for one in newest_first(found) if ours.fullmatch(one.name.rpartition("/")[2])]
 
 
@@ -341,8 +383,8 @@ def _remove(options: t.Mapping[str, t.Any], places: t.Sequence[str]) -> None:
         if s3.is_url(place):
             bucket, key = s3.split(place)
             with s3.bucket(bucket, options["s3"] or {}, 60) as opened:
-                opened.delete(key)
                 opened.delete(manifest.path_of(key))
+                opened.delete(key)  # last: whoever is killed in between leaves what the next run finds
         else:
             os.unlink(place)
             with contextlib.suppress(FileNotFoundError):

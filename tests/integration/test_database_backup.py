@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.client
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -25,6 +27,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _manifest as m
 from ansible_collections.sre.runbooks.plugins.module_utils import _proofs as proofs
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Check
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import backup as kind
+from ansible_collections.sre.runbooks.plugins.module_utils._probe import backups as probe
+from ansible_collections.sre.runbooks.plugins.module_utils._probe import s3 as s3_probe
 from ansible_collections.sre.runbooks.tests.integration.conftest import S3, Mariadb, Postgresql
 from ansible_collections.sre.runbooks.tests.integration.playbook import ROOT, Site
 from ansible_collections.sre.runbooks.tests.unit.door import checks_of
@@ -241,32 +245,168 @@ def test_a_stage_that_fails_is_named_and_leaves_no_file(
     assert files(tmp_path) == []
 
 
-def test_a_run_that_is_killed_leaves_nothing_for_long(
-    take: Take, mysql: dict[str, Any], tmp_path: Path, broken_tool: Callable[[str, str], None]
-) -> None:
-    broken_tool("zstd", "head -c 100; sleep 60")
-    given = {"directory": str(tmp_path / "backups"), **mysql}
-    script = (
-        "import json,sys; from ansible_collections.sre.runbooks.tests.integration import test_database_backup as test;"
-        "test.backup.take(test.options_of(json.load(sys.stdin)), check_mode=False, warn=print)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, env=environment) as process:
-        assert process.stdin
-        process.stdin.write(json.dumps(given).encode())
-        process.stdin.close()
-        end = time.monotonic() + 30
-        while not list((tmp_path / "backups").glob(".*.part")):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        with pytest.raises(backup.Failed, match="another backup of backed is being taken, by process"):
-            take(mysql)
-        process.kill()
-    assert {Path(name).suffix for name in files(tmp_path)} == {".part"}, "nothing under a final name"
-    (tmp_path / "bin" / "zstd").unlink()
-    (tmp_path / "backups" / "backed-20250101T000000Z.sql.zst.manifest.json").write_text("{}")
-    about = take(mysql)["backup"]
-    assert files(tmp_path) == [Path(about["path"]).name, Path(about["manifest"]).name]
+# A run that is killed
+
+
+def die_when_called(place: Any, name: str, when: Callable[..., bool] = lambda *_: True, *, after: bool = False) -> None:
+    """Kill this process at a call of a function, before it or after: at the first whose arguments fit."""
+    real = getattr(place, name)
+
+    def deadly(*arguments: Any, **options: Any) -> Any:
+        fits = when(*arguments)
+        if fits and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = real(*arguments, **options)
+        if fits:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    setattr(place, name, deadly)
+
+
+MOMENTS: dict[str, Callable[[], None]] = {
+    "before the dump": lambda: die_when_called(backup, "_stream"),
+    "during the dump": lambda: die_when_called(backup._Plain, "__next__", lambda plain: plain.bytes > 0),
+    "before the manifest": lambda: die_when_called(backup, "_stream", after=True),
+    "after the manifest": lambda: die_when_called(
+        backup.os, "replace", lambda _from, to: not to.endswith(manifest.SUFFIX)
+    ),
+    "before the copy": lambda: die_when_called(backup, "_copy"),
+    "during the copy": lambda: die_when_called(
+        botocore.client.BaseClient,
+        "_make_request",
+        lambda _client, operation, *_: operation.name == "CompleteMultipartUpload",
+    ),
+    "before the retention": lambda: die_when_called(backup, "_remove"),
+    "during the retention": lambda: die_when_called(backup.os, "unlink", lambda path: path.endswith(manifest.SUFFIX)),
+    "during the retention of copies": lambda: die_when_called(
+        s3_probe.Bucket, "delete", lambda _bucket, key: not key.endswith(manifest.SUFFIX)
+    ),
+}
+"""When a run dies → how that is brought about, in its own process."""
+WHOLE = list(MOMENTS)[4:]
+COPIED = list(MOMENTS)[6:]
+"""The moments at which there is a whole backup already, and its copy."""
+
+
+def take_and_die() -> None:
+    """A process that takes a backup and is killed at a moment: both are read from the standard input."""
+    given = json.load(sys.stdin)
+    MOMENTS[given["moment"]]()
+    backup.take(options_of(given["options"]), check_mode=False, warn=print)
+
+
+@pytest.fixture
+def die(tmp_path: Path, s3: S3, bucket: tuple[str, Any]) -> Callable[[dict[str, Any], str], None]:
+    def dying(given: dict[str, Any], moment: str) -> None:
+        given = {"directory": str(tmp_path / "backups"), "proofs": str(tmp_path / "proofs"), **given}
+        (tmp_path / "tmp").mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-c", f"from {__name__} import take_and_die; take_and_die()"],
+            input=json.dumps({"options": given, "moment": moment}), text=True, capture_output=True, timeout=60, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "collections"), "TMPDIR": str(tmp_path / "tmp")},
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, f"it did not come to that moment: {done.stderr}"
+
+    return dying
+
+
+def holds(place: Path, secret: str) -> list[str]:
+    """Files below a place in which a secret can be read."""
+    return [str(path) for path in place.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+@pytest.fixture
+def large(server: dict[str, Any], moment: str, mariadb: Mariadb, postgresql: Postgresql) -> Iterator[int]:
+    """A table of so many rows: more than the pipes between the tools hold, and than S3 takes at once."""
+    rows = 160_000 if moment == "during the copy" else 40_000
+    filler = "CREATE TABLE filler (id int, t text);"
+    if server["engine"] == "mysql":
+        mariadb.sql(f"{filler} INSERT INTO filler SELECT seq, SHA2(seq, 512) FROM seq_1_to_{rows}", "backed")
+    else:
+        postgresql.sql(
+            f"{filler} INSERT INTO filler SELECT i, sha512(i::text::bytea) FROM generate_series(1, {rows}) i", "backed"
+        )
+    yield rows
+    if server["engine"] == "mysql":
+        mariadb.sql("DROP TABLE filler", "backed")
+    else:
+        postgresql.sql("DROP TABLE filler", "backed")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_run_that_is_killed_leaves_no_secret_no_lock_and_nothing_that_looks_like_a_backup(
+    take: Take, die: Callable[[dict[str, Any], str], None], server: dict[str, Any], tmp_path: Path, moment: str, large: int,
+    old: Callable[..., Path], s3: S3, bucket: tuple[str, Any], mariadb: Mariadb, postgresql: Postgresql,
+) -> None:  # fmt: skip
+    name, client = bucket
+    ending = ".sql" if server["engine"] == "mysql" else ".dump"
+    earlier = {days: old(days, ending) for days in (1, 40, 50, 60)}
+    proven(tmp_path, 50)
+    for path in (tmp_path / "backups").iterdir():
+        client.upload_file(str(path), name, f"db/{path.name}")
+    given = {
+        **server, "compression": "none", "offsite": f"s3://{name}/db/", "s3": s3.settings, "keep_days": 30,
+        "keep_days_offsite": 30, "keep_at_least": 2,
+    }  # fmt: skip
+    die(given, moment)
+    assert holds(tmp_path, PASSWORD) == []
+    assert list((tmp_path / "tmp").iterdir()) == [], "nothing that the next run would not know of"
+    assert earlier[50].exists(), "the last proven one"
+    known = {path.name for path in earlier.values()}
+    fresh = [one for one in probe.found(f"{tmp_path}/backups/*", "name", {}, 60) if one.name not in known]
+    copies = [one for one in probe.found(f"s3://{name}/db/*", "name", s3.settings, 60) if one.name not in known]
+    assert (len(fresh), len(copies)) == (moment in WHOLE, moment in COPIED)
+    for one in (*fresh, *copies):
+        assert looked(one.place, s3=s3.settings, objects=["customers", "filler"], checksum=True) == {}
+    _await_no_session(server, mariadb, postgresql)
+
+    about = take(given)["backup"]
+    assert about["rows"] == large + 3
+    left = [earlier[1].name, earlier[50].name, Path(about["path"]).name]
+    assert files(tmp_path) == sorted(file for one in (*left, *_names(fresh)) for file in (one, one + manifest.SUFFIX))
+    there = sorted(item["Key"] for item in client.list_objects_v2(Bucket=name)["Contents"])
+    assert there == sorted(f"db/{one}{more}" for one in (*left, *_names(copies)) for more in ("", manifest.SUFFIX))
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=name), "nothing half sent that has to be paid for"
+
+
+def _names(backups: list[Any]) -> list[str]:
+    return [one.place.rpartition("/")[2] for one in backups]
+
+
+def _await_no_session(server: dict[str, Any], mariadb: Mariadb, postgresql: Postgresql) -> None:
+    """What the killed run had begun on the server comes to its end: it holds no lock and no old rows there."""
+    end = time.monotonic() + 20
+    while (
+        mariadb.sql("SELECT count(*) FROM information_schema.PROCESSLIST WHERE USER = 'backup'")
+        if server["engine"] == "mysql"
+        else postgresql.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'backup'")
+    ) != "0":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_what_others_are_just_writing_is_not_taken_for_a_rest(tmp_path: Path) -> None:
+    stamp = "20251105T020000Z"
+    others = [f".shop-archive-{stamp}.sql.zst.part", f"shop-archive-{stamp}.sql.zst.manifest.json", ".shop-x.part"]
+    own = [
+        f".shop-{stamp}.sql.zst.part",
+        f"shop-{stamp}.sql.zst.manifest.json",
+        f".shop-{stamp}.sql.gpg.part.ring.part/x",
+    ]
+    for name in (*others, *own):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    backup.clear_rest(str(tmp_path), "shop")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
+def test_two_runs_do_not_meet(take: Take, mysql: dict[str, Any], tmp_path: Path) -> None:
+    with (
+        backup.alone(str(tmp_path / "backups"), "backed"),
+        pytest.raises(backup.Failed, match="another backup of backed is being taken, by process"),
+    ):
+        take(mysql)
 
 
 # Check mode
@@ -285,13 +425,13 @@ def test_check_mode_asks_and_writes_nothing(take: Take, server: dict[str, Any], 
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Callable[[float], Path]:
+def old(tmp_path: Path) -> Callable[..., Path]:
     """An earlier backup, so many days old."""
 
-    def put(days: float) -> Path:
+    def put(days: float, ending: str = ".sql.zst") -> Path:
         (tmp_path / "backups").mkdir(exist_ok=True)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - days * 86400))
-        path = tmp_path / "backups" / f"backed-{stamp}.sql.zst"
+        path = tmp_path / "backups" / f"backed-{stamp}{ending}"
         path.write_bytes(str(days).encode())
         facts = {"format": 1, "tables": {}, "dump": {"sha256": f"digest of {days:g}"}}
         Path(manifest.path_of(str(path))).write_text(json.dumps(facts))
@@ -307,7 +447,7 @@ def proven(tmp_path: Path, *days: float) -> None:
 
 
 def test_old_backups_go_with_their_manifests_and_nothing_else_does(
-    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[..., Path]
 ) -> None:
     paths = {days: old(days) for days in (1, 2, 10, 40, 50)}
     strange = tmp_path / "backups" / "backed-by-hand.sql.zst"
@@ -321,7 +461,7 @@ def test_old_backups_go_with_their_manifests_and_nothing_else_does(
 
 
 def test_the_last_proven_backup_is_never_removed(
-    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[..., Path]
 ) -> None:
     paths = {days: old(days) for days in (1, 2, 10, 40, 50, 60)}
     proven(tmp_path, 50, 60)
@@ -331,7 +471,7 @@ def test_the_last_proven_backup_is_never_removed(
 
 
 def test_the_newest_are_kept_however_old_they_are(
-    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[..., Path]
 ) -> None:
     paths = [old(days) for days in (100, 200, 300)]
     result = take(mysql, keep_days=30, keep_at_least=3)
@@ -340,7 +480,7 @@ def test_the_newest_are_kept_however_old_they_are(
 
 
 def test_check_mode_tells_what_would_be_removed_and_removes_nothing(
-    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[[float], Path]
+    take: Take, mysql: dict[str, Any], tmp_path: Path, old: Callable[..., Path]
 ) -> None:
     paths = [old(days) for days in (1, 2, 40)]
     before = files(tmp_path)
@@ -382,7 +522,7 @@ def test_a_copy_that_does_not_arrive_is_a_failure_and_the_backup_stays(
 
 
 def test_retention_at_the_other_place_keeps_the_last_proven_too(
-    take: Take, mysql: dict[str, Any], tmp_path: Path, s3: S3, bucket: tuple[str, Any], old: Callable[[float], Path]
+    take: Take, mysql: dict[str, Any], tmp_path: Path, s3: S3, bucket: tuple[str, Any], old: Callable[..., Path]
 ) -> None:
     name, client = bucket
     for days in (1, 2, 40, 50, 60):

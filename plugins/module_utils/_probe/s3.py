@@ -148,3 +148,10 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=self.name, Key=key)
+
+    def abort_uploads(self, prefix: str, keys: t.Container[str]) -> None:
+        """Give up uploads in parts, of these keys, that were begun and never ended: they are not seen, and charged for."""
+        for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name, Prefix=prefix):
+            for upload in page.get("Uploads", []):
+                if upload["Key"] in keys:
+                    self.client.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
