@@ -86,7 +86,8 @@ options:
         description:
           - A server to compare with where there is no manifest, in a session that only reads. It counts the rows of every
             table, so give it a replica where that hurts. A user who may C(SELECT) is enough.
-          - What has changed since the backup counts as a difference, so give O(rows) some room.
+          - What has changed since the backup counts as a difference, so give O(rows) some room. Checksums of sampled rows
+            that differ are not judged then.
         type: dict
         suboptions:
           host: {description: Its name or address., type: str}

@@ -329,10 +329,11 @@ def _sample(proof: probe.Proof, name: str) -> Check:
         compared, differing = manifest.sample_differences(proof.expected, found)
     if not compared:
         return Check.unknown("restore.sample", name, f"{proof.reference} has no checksum to compare with")
+    if differing and proof.reference != "the manifest":  # a server that is in use differs every time
+        told = f"{len(differing)} of {compared} tables differ from {proof.reference}, which has gone on: a manifest would tell"
+        return Check.skipped("restore.sample", name, told, differing=differing[:_LISTED])
     told = differing[0] if differing else f"checksums of {compared:,} tables or files are as in {proof.reference}"
-    # rows of a running server change while they are compared: a hint then, and no proof
-    otherwise = "critical" if proof.reference == "the manifest" else "warning"
-    return Check.expect("restore.sample", name, not differing, told, otherwise=otherwise, differing=differing[:_LISTED])
+    return Check.expect("restore.sample", name, not differing, told, differing=differing[:_LISTED])
 
 
 def _sequences(proof: probe.Proof, name: str) -> Check:

@@ -255,13 +255,16 @@ def test_with_nothing_to_compare_it_says_so(proof: Proof) -> None:
     assert found["restore.proof"].detail["compared_with"] == "nothing: there is no manifest at /b/x"
 
 
-def test_sampled_rows_with_another_checksum_are_critical_and_against_production_a_hint(proof: Proof) -> None:
+def test_sampled_rows_with_another_checksum_are_critical_and_say_nothing_against_a_server_in_use(proof: Proof) -> None:
     assert proof.found
     proof.found["tables"]["orders"]["sample"]["checksum"] = "43"
     assert one("restore.sample").summary == "orders: 1000 sampled rows have another checksum"
     assert one("restore.sample").status == "critical"
     proof.reference = "the production server"
-    assert one("restore.sample").status == "warning"
+    gone_on = one("restore.sample")
+    assert gone_on.status == "skipped"
+    assert "1 of 2 tables differ from the production server, which has gone on" in gone_on.summary
+    assert gone_on.detail["differing"] == ["orders: 1000 sampled rows have another checksum"]
 
 
 def test_a_reference_without_checksums_is_unknown(proof: Proof) -> None:
