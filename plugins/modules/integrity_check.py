@@ -58,7 +58,7 @@ options:
       uploads:
         description: &uploads
           - Directories, relative to the root, that change all day. In them only files that a web server may execute are
-            looked at, by their names.
+            looked at, by their names. V(.) is the tree itself.
         type: list
         elements: str
       deploy:

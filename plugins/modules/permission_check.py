@@ -43,7 +43,8 @@ options:
         elements: str
       uploads:
         description: &uploads
-          - Directories, relative to the root, in which no file that a web server may execute should be.
+          - Directories, relative to the root, in which no file that a web server may execute should be. V(.) is the tree
+            itself.
         type: list
         elements: str
       owners:

@@ -108,6 +108,8 @@ def _uploads(target: t.Mapping[str, t.Any], found: probe.Differences) -> Check:
     check_id, name = "integrity.uploads", target["name"]
     if not target["uploads"]:
         return Check.skipped(check_id, name, "not asked for: uploads is empty")
+    if not (found.with_uploads or found.uploads.count or found.unread_folders.count):
+        return Check.skipped(check_id, name, f"not applicable: the tree has no {' and no '.join(target['uploads'])}")
     summary = f"{found.uploads.count} programs below the uploads are not as in the baseline"
     check = Check.expect(check_id, name, not found.uploads.count, summary, files=found.uploads.first)
     return _with_doubt(check, found)

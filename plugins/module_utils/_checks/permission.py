@@ -80,10 +80,11 @@ def validate(target: t.Mapping[str, t.Any]) -> None:
 def measure(target: dict[str, t.Any]) -> t.Iterator[Check]:
     tree = probe.tree(target["path"], target["exclude"], target["timeout"])
     found = {what: Some() for what in WORDS}
-    unread, count, policies = Some(), 0, 0
+    unread, count, policies, with_uploads = Some(), 0, 0, False
     closed = Some()  # keys in files that we may not read either
     for entry in probe.entries(tree):
         count += 1
+        with_uploads = with_uploads or below(f"{entry.path}/", target["uploads"])
         policies += entry.kind == "file" and _policy(target, entry) is not None
         for what, note in _findings(target, entry):
             if not matches(entry.path, _fine(target, what)):
@@ -96,7 +97,7 @@ def measure(target: dict[str, t.Any]) -> t.Iterator[Check]:
                 closed.add(shown(entry.path))
     for folder in tree.unreadable:
         unread.add(shown(folder))
-    reasons = _not_asked_for(target, policies or unread.count)
+    reasons = _not_asked_for(target, bool(policies or unread.count), with_uploads or bool(unread.count))
     for what, some in found.items():
         if what in reasons:
             yield Check.skipped(f"permission.{what}", target["name"], reasons[what])
@@ -145,7 +146,7 @@ def _fine(target: t.Mapping[str, t.Any], what: str) -> list[str]:
     return (target["fine"] or {}).get(what) or []
 
 
-def _not_asked_for(target: t.Mapping[str, t.Any], policies: int) -> dict[str, str]:
+def _not_asked_for(target: t.Mapping[str, t.Any], policies: bool, with_uploads: bool) -> dict[str, str]:
     reasons = {}
     if not (target["owners"] or target["groups"]):
         reasons["owner"] = "not asked for: neither owners nor groups is given"
@@ -153,6 +154,8 @@ def _not_asked_for(target: t.Mapping[str, t.Any], policies: int) -> dict[str, st
         reasons["group_writable"] = "not asked for: group_writable has no limits"
     if not target["uploads"]:
         reasons["executable_uploads"] = "not asked for: uploads is empty"
+    elif not with_uploads:
+        reasons["executable_uploads"] = f"not applicable: the tree has no {' and no '.join(target['uploads'])}"
     if not policies:
         reasons["mode"] = "not applicable: there is no file that modes names"
     return reasons

@@ -161,8 +161,8 @@ def matches(path: str, patterns: t.Iterable[str]) -> bool:
 
 
 def below(path: str, folders: t.Iterable[str]) -> bool:
-    """Whether a path lies in one of the folders, all relative to the same root."""
-    return any(path.startswith(folder.strip("/") + "/") for folder in folders)
+    """Whether a path lies in one of the folders, all relative to the same root, which itself is ``.``."""
+    return any(folder == "." or path.startswith(folder.strip("/") + "/") for folder in folders)
 
 
 def is_program(path: str) -> bool:

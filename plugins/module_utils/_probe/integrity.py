@@ -67,9 +67,13 @@ class Header:
 
 @dataclasses.dataclass
 class Differences:
-    """How a tree differs from its baseline. ``unread`` are files and directories whose content is not known."""
+    """How a tree differs from its baseline. ``unread`` are files and directories whose content is not known.
+
+    ``with_uploads`` is whether the tree has any of the directories of uploads.
+    """
 
     files: int = 0
+    with_uploads: bool = True
     changed: Some = dataclasses.field(default_factory=Some)
     added: Some = dataclasses.field(default_factory=Some)
     removed: Some = dataclasses.field(default_factory=Some)
@@ -201,6 +205,8 @@ def compare(baseline: Baseline, tree: Tree) -> Differences:
         after = next(new, None) if order >= 0 else after
     for folder in tree.unreadable:
         found.unread_folders.add(shown(folder))
+    folders = [os.path.join(tree.root, folder.strip("/")) for folder in baseline.header.uploads]
+    found.with_uploads = any(map(os.path.isdir, folders))
     return found
 
 

@@ -68,6 +68,12 @@ def test_a_program_in_the_uploads_is_critical_and_a_deployment_does_not_excuse_i
     assert one("integrity.uploads", uploads=[]).status == "skipped"
 
 
+def test_a_tree_without_uploads_is_not_praised_for_having_no_program_there(tree: dict[str, Any]) -> None:
+    tree["found"].with_uploads = False
+    check = one("integrity.uploads")
+    assert (check.status, check.summary) == ("skipped", "not applicable: the tree has no wp-content/uploads")
+
+
 def test_a_forged_baseline_is_critical_and_nothing_is_compared_with_it(tree: dict[str, Any]) -> None:
     tree["found"] = Forged("/var/lib/x.baseline was changed after it was made")
     found = checks_of(kind, targets=[{"path": "/srv"}])

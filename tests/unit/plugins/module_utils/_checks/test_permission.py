@@ -96,6 +96,18 @@ def test_a_program_among_the_uploads_is_critical_whatever_its_mode(site: Path, n
     assert red(check(site)) == {"executable_uploads": "critical"}
 
 
+def test_the_tree_may_be_the_uploads_themselves(site: Path) -> None:
+    write(site, f"{UPLOADS}/2026/x.php")
+    found = check(site / UPLOADS, uploads=["."])
+    assert red(found) == {"executable_uploads": "critical"}
+    assert found["executable_uploads"].detail["files"][0].startswith("2026/x.php: ")
+
+
+def test_a_tree_without_uploads_is_not_praised_for_having_no_program_there(site: Path) -> None:
+    found = check(site / "tls")["executable_uploads"]
+    assert (found.status, found.summary) == ("skipped", f"not applicable: the tree has no {UPLOADS}")
+
+
 @pytest.mark.parametrize("name", ["id_ed25519", ".pgpass", "store.p12", ".htpasswd"])
 def test_a_secret_is_known_by_its_name(site: Path, name: str) -> None:
     write(site, name)

@@ -29,6 +29,7 @@ class Site:
         self.root, self.baseline = directory / "site", directory / "vault/site.baseline"
         self.exclude: list[str] = []
         self.key: str | None = KEY
+        self.uploads = UPLOADS
         for path in ("index.php", "wp-config.php", "wp-includes/version.php", "a/b.php", "a.php", f"{UPLOADS}/cat.jpg"):
             self.write(path, f"the content of {path}")
         (self.root / "latest").symlink_to("a")
@@ -38,11 +39,17 @@ class Site:
         (self.root / path).write_text(content)
 
     def renew(self, reason: str = "Release 4.2", *, keep: bool = True) -> Renewal:
-        header = Header(str(self.root), self.exclude, [UPLOADS], 1_700_000_000.0, "jo", "run-1", reason)
+        header = Header(str(self.root), self.exclude, [self.uploads], 1_700_000_000.0, "jo", "run-1", reason)
         return probe.renew(header, str(self.baseline), self.key, 60, keep=keep)
 
     def look(self, **other: Any) -> Differences:
-        given: dict[str, Any] = {"exclude": self.exclude, "uploads": [UPLOADS], "key": self.key, "timeout": 60, **other}
+        given: dict[str, Any] = {
+            "exclude": self.exclude,
+            "uploads": [self.uploads],
+            "key": self.key,
+            "timeout": 60,
+            **other,
+        }
         return probe.look(str(self.root), str(self.baseline), **given)[1]
 
 
@@ -110,6 +117,22 @@ def test_only_programs_matter_among_the_uploads(site: Site) -> None:
             f"{UPLOADS}/{name}" for name in (".htaccess", "2026/deep.phar", "shell.php", "shell.php.jpg", "x.PHTML")
         ]
     }
+
+
+def test_the_tree_may_be_the_uploads_themselves(site: Site) -> None:
+    site.root, site.uploads = site.root / UPLOADS, "."
+    site.renew()
+    site.write("dog.jpg", "new")
+    assert not site.look()
+    site.write("2026/shell.php", "<?php system($_GET[0]);")
+    assert names(site.look()) == {"uploads": ["2026/shell.php"]}
+
+
+def test_whether_there_are_uploads_at_all_is_told(site: Site) -> None:
+    assert site.look().with_uploads
+    site.uploads = "media"
+    site.renew()
+    assert not site.look().with_uploads
 
 
 def test_a_program_among_the_uploads_that_was_vouched_for_is_seen_when_it_changes(site: Site) -> None:
