@@ -149,13 +149,17 @@ def _tables(check_id: str, target: dict[str, t.Any], server: probe.Server) -> Ch
     closed = [f"{table}: {table.comment}"[:300] for table in there if table.engine is None]
     if missing or closed:
         told = [
-            f"{len(missing)} expected tables are missing" if missing else "",
-            f"{len(closed)} cannot be opened" if closed else "",
+            f"missing: {_some(missing)}" if missing else "",
+            f"cannot be opened: {_some([str(table) for table in there if table.engine is None])}" if closed else "",
         ]
         evidence = {"missing": missing[:LINES], "closed": closed[:LINES], "tables": len(there)}
-        return Check(check_id, target["name"], "critical", ", ".join(filter(None, told)), detail=evidence)
+        return Check(check_id, target["name"], "critical", "; ".join(filter(None, told)), detail=evidence)
     expected = "with all that are expected" if target["tables"] else "are there"
     return Check.judge(check_id, target["name"], len(there), target["table_count"], f"{len(there)} tables {expected}")
+
+
+def _some(names: t.Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
 def _connections(check_id: str, target: dict[str, t.Any], server: probe.Server) -> Check:

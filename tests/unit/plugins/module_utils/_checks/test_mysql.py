@@ -203,7 +203,8 @@ def test_a_database_without_a_table_is_one_unknown_and_nothing_is_fine(server: F
 
 def test_a_table_that_is_missing_is_critical(server: Fake) -> None:
     check = one("tables", database="wp", tables=["wp_logs", "wp_gone", "wp_p*"])
-    assert (check.status, check.detail["missing"]) == ("critical", ["wp_gone"])
+    assert (check.status, check.summary) == ("critical", "missing: wp_gone")
+    assert check.detail["missing"] == ["wp_gone"]
     assert one("tables", database="wp", tables=["wp_logs", "wp_p*"]).status == "ok"
 
 
@@ -217,8 +218,13 @@ def test_a_table_that_cannot_be_opened_is_critical(server: Fake) -> None:
     broken = Table("wp", "wp_posts", None, 0, 0, 0, None, "Table 'wp.wp_posts' doesn't exist in engine")
     server.facts["visible_tables"] = [LOGS, broken]
     check = one("tables", database="wp", tables=["wp_logs"])
-    assert check.status == "critical"
+    assert (check.status, check.summary) == ("critical", "cannot be opened: wp.wp_posts")
     assert "doesn't exist in engine" in check.detail["closed"][0]
+
+
+def test_of_many_tables_that_are_missing_some_are_named() -> None:
+    check = one("tables", database="wp", tables=[f"wp_{n}" for n in range(5)])
+    assert check.summary == "missing: wp_0, wp_1, wp_2 and 2 more"
 
 
 @pytest.mark.parametrize(("least", "status"), [(2, "ok"), (3, "critical")])
