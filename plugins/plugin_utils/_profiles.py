@@ -23,6 +23,9 @@ STANDARD = "standard"
 OURS = 95
 """The critical limit, in percent, of CPU, memory and disk where a document has one number: that one is the warning."""
 
+OUR_DAYS = 7
+"""The critical limit, in days, of what expires where a document has one number."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
@@ -54,7 +57,7 @@ PROFILES: dict[str, dict[str, Threshold]] = {
         "mount.space": Threshold(90, OURS, "%", "EB-D1-03"),
         "http.latency": Threshold(2000, 5000, "ms", "EB-D2-01 EB-I-02"),
         "log.matches": Threshold(10, None, "records", "EB-D1-07", hours=12),
-        "certificate.expiry": Threshold(30, None, "d", "EB-D1-10"),
+        "certificate.expiry": Threshold(30, OUR_DAYS, "d", "EB-D1-10"),
     },
     "media_search": {
         "system.cpu": Threshold(80, OURS, "%", "MS-A-01", minutes=5),

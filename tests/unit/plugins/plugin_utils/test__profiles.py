@@ -84,6 +84,8 @@ STATED = [
 ]
 """profile, metric, what, number, row of the document."""
 
+OUR_OWN = [(CRITICAL, profiles.OURS, "%"), (CRITICAL, profiles.OUR_DAYS, "d")]
+
 
 @pytest.mark.parametrize(("profile", "metric", "what", "number", "row"), STATED)
 def test_a_number_of_the_documents_is_in_the_profile(
@@ -100,7 +102,7 @@ def test_a_profile_holds_no_number_that_the_documents_do_not_state_but_our_own_c
         for metric, threshold in metrics.items():
             for what in (WARNING, CRITICAL, MINUTES, HOURS):
                 number = getattr(threshold, what)
-                ours = (what, number, threshold.unit) == (CRITICAL, profiles.OURS, "%")
+                ours = (what, number, threshold.unit) in OUR_OWN
                 assert number is None or ours or (profile, metric, what) in stated, (profile, metric, what)
 
 
@@ -123,6 +125,10 @@ def test_what_a_document_leaves_open_is_what_the_module_does_by_default() -> Non
         assert profiles.threshold(profile, "system.cpu").limits == {"warning": "80", "critical": "95"}
         assert profiles.threshold(profile, "system.reboot").limits == {"warning": "60", "critical": "never"}
         assert profiles.threshold(profile, "mount.space").unit == "%"
+
+
+def test_a_certificate_about_to_expire_is_critical_also_where_a_document_only_warns() -> None:
+    assert profiles.threshold("edubot", "certificate.expiry").limits == {"warning": "30", "critical": "7"}
 
 
 @pytest.mark.parametrize(
