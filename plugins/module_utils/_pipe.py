@@ -52,6 +52,8 @@ _TICK = 1.0
 _STDERR = 16384
 _PIPE_SIZE = 1031
 """The number of ``F_SETPIPE_SZ``, which Python knows since 3.10."""
+_AGE_PLEA = "report unexpected or unhelpful errors"
+"""What age adds to whatever it has to say."""
 _OPENPGP = re.compile(rb"(?:\x84.|\x85..|\x86....|\xc1..?)\x03|(?:\x8c|\xc3).[\x04-\x06]", re.DOTALL)
 """What an encrypted message begins with: a session key for a public key, or for a passphrase; length, then version."""
 
@@ -150,15 +152,22 @@ def sniff(head: bytes) -> str | None:
 
 
 def open_stream(
-    source: Chunks, keys: Keys, *, total: int | None = None, workdir: str | None = None, deadline: float | None = None
+    source: Chunks,
+    keys: Keys,
+    *,
+    total: int | None = None,
+    workdir: str | None = None,
+    deadline: float | None = None,
+    meter: Meter | None = None,
 ) -> Stream:
     """Take every layer of encryption and compression off a source.
 
-    ``total`` is the size of the source in bytes, for progress; ``workdir`` a private directory, in which gpg may have a
-    key ring; ``deadline`` a time of ``time.monotonic()``. Reads what is needed to know the layers. Raises :class:`Broken`
-    and :class:`Unmeasurable`, here and out of the chunks.
+    ``total`` is the size of the source in bytes, for progress; ``meter`` measures the source, in place of the one that
+    comes along; ``workdir`` is a private directory, in which gpg may have a key ring; ``deadline`` a time of
+    ``time.monotonic()``. Reads what is needed to know the layers. Raises :class:`Broken` and :class:`Unmeasurable`, here
+    and out of the chunks.
     """
-    raw, stages = Meter(total), []  # type: Meter, list[str]
+    raw, stages = meter or Meter(total), []  # type: Meter, list[str]
     chunks: Chunks = Ahead(_Generated(raw.watch(source), source))
     try:
         for _layer in range(_LAYERS):
@@ -424,7 +433,7 @@ class Process:
     def complaint(self) -> str:
         """The last lines that the command wrote to its standard error, without secrets."""
         lines = [line.strip() for line in self._stderr.decode("utf-8", "backslashreplace").splitlines()]
-        return redact("; ".join([line[:300] for line in lines if line][-4:]))
+        return redact("; ".join([line[:300] for line in lines if line and _AGE_PLEA not in line][-4:]))
 
     def close(self) -> None:
         self._ended = True

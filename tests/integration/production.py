@@ -154,6 +154,7 @@ def pg_dump(server: Postgresql, *options: str) -> bytes:
 def bot(postgresql: Postgresql) -> Postgresql:
     text = BOT.replace("{day}", DAY).replace("{rows}", str(ROWS))
     run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-c", "CREATE DATABASE production")
+    postgresql.sql("CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (1), (2)", "production")
     run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-f", "-", stdin=text.encode())
     run("psql", "-Xq", "-d", postgresql.url("shop"), "-c", "ANALYZE")
     return postgresql
@@ -164,12 +165,16 @@ def good_pg(bot: Postgresql, age_keys: Path, tmp_path: Path) -> Good:
     place = tmp_path / "backups"
     place.mkdir()
     facts = {**_manifest.take(functools.partial(psql, bot), "postgresql", "shop"), "taken": f"{DAY}T02:00:00Z"}
-    return Good(place, functools.partial(pg_dump, bot), lambda: b"", pg_dump(bot), facts, age_keys)
+    other = functools.partial(run, "pg_dump", "-Fc", "-d", bot.url("production"))
+    return Good(place, functools.partial(pg_dump, bot), other, pg_dump(bot), facts, age_keys)
 
 
 def pg_checksum(server: Postgresql) -> str:
     digest = "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {} t"
     tables = ("customers", "orders", "extra.notes", "events")
     return server.sql("SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database") + "".join(
-        server.sql(digest.format(table), "shop") for table in tables
+        [
+            *(server.sql(digest.format(table), "shop") for table in tables),
+            server.sql(digest.format("users"), "production"),
+        ]
     )

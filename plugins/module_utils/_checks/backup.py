@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -45,7 +46,7 @@ CHECKS = {
     "backup.database": "The newest backup is of the right database.",
     "backup.complete": "The newest dump came to its end.",
     "backup.objects": "The newest backup holds what it should.",
-    "backup.foreign": "The newest dump does not reach for other databases.",
+    "backup.foreign": "The newest backup does not reach for other databases or directories.",
 }
 TARGET: dict[str, t.Any] = {
     "source": {"type": "str", "required": True},
@@ -162,9 +163,12 @@ def measure(target: dict[str, t.Any]) -> t.Iterator[Check]:
         for check_id in ("backup.offsite_lag", "backup.offsite", "backup.duplicate", *CONTENT):
             yield Check.skipped(check_id, target["name"], "there is no backup", blocked_by="backup.present")
         return
-    yield from _offsite(target, backups, now, deadline)
-    yield from _duplicate(target, backups, deadline)
-    yield from _content(target, backups[0], deadline)
+    sums = probe.Sums(target["s3"], target["timeout"], deadline)
+    other = _other_place(target, backups)
+    content_checks = list(_content(target, backups[0], sums, _asked(target, backups, other, sums), deadline))
+    yield from _offsite(target, backups, other, sums, now)
+    yield _duplicate(target, backups, sums)
+    yield from content_checks
 
 
 # L0: what can be told without reading
@@ -190,7 +194,11 @@ def _newest(target: t.Mapping[str, t.Any], backups: t.Sequence[Backup], now: flo
     evidence: dict[str, t.Any] = {"backup": newest.place, "taken": round(newest.taken, 3), "bytes": newest.size}
     latest = max(backups, key=lambda one: one.latest)
     ahead = max(0.0, latest.latest - now) / 60
-    dated = f"{latest.name} is dated {ahead:.1f} min in the future" if ahead else "all backups are dated in the past"
+    dated = (
+        f"{latest.name} is dated {_duration(ahead / 60)} in the future"
+        if ahead
+        else "all backups are dated in the past"
+    )
     clock = Check.judge("backup.clock", name, round(ahead, 4), target["clock"], dated, backup=latest.place)
     yield clock
     hours = round(max(0.0, now - newest.taken) / 3600, 4)
@@ -213,7 +221,7 @@ def _size(target: t.Mapping[str, t.Any], newest: Backup) -> Check:
     if newest.size is None:
         return Check.unknown("backup.size", name, "nobody tells the size of the newest backup", backup=newest.place)
     mib = round(newest.size / MIB, 6)
-    summary = f"the newest backup has {mib:,.3f} MiB" if newest.size else "the newest backup is empty"
+    summary = f"the newest backup has {_mib(newest.size)}" if newest.size else "the newest backup is empty"
     return Check.judge("backup.size", name, mib, target["size"], summary, backup=newest.place, bytes=newest.size)
 
 
@@ -274,8 +282,42 @@ def _retention(target: t.Mapping[str, t.Any], backups: t.Sequence[Backup], now: 
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Other:
+    """The other place: its backups, newest first, or why they cannot be told."""
+
+    copies: t.Sequence[Backup] = ()
+    pair: tuple[Backup, Backup] | None = None
+    """The newest backup that has a copy, and the copy."""
+    problem: str = ""
+
+
+def _other_place(target: t.Mapping[str, t.Any], backups: t.Sequence[Backup]) -> _Other:
+    if not target["offsite"]:
+        return _Other()
+    try:
+        copies = newest_first(probe.found(target["offsite"], target["dated_by"], target["s3"], target["timeout"]))
+    except Unmeasurable as exc:
+        return _Other(problem=str(exc))
+    there = {copy.key: copy for copy in copies}
+    return _Other(copies, next(((one, there[one.key]) for one in backups if one.key in there), None))
+
+
+def _asked(target: t.Mapping[str, t.Any], backups: t.Sequence[Backup], other: _Other, sums: probe.Sums) -> set[str]:
+    """The checksums of the newest backup that will be needed, so that it is read only once."""
+    newest, asked = backups[0], set()  # type: Backup, set[str]
+    if target["level"] < 1:
+        return asked
+    if len(backups) > 1 and newest.size == backups[1].size and not target["may_repeat"]:
+        asked.add("sha256")
+    if other.pair and other.pair[0] is newest and other.pair[1].size == newest.size:
+        with contextlib.suppress(Unmeasurable):  # it is met again, and told, when they are compared
+            asked.add(sums.told(other.pair[1]))
+    return asked
+
+
 def _offsite(
-    target: t.Mapping[str, t.Any], backups: t.Sequence[Backup], now: float, deadline: float
+    target: t.Mapping[str, t.Any], backups: t.Sequence[Backup], other: _Other, sums: probe.Sums, now: float
 ) -> t.Iterator[Check]:
     """Whether what is here is also there: by name, size, and from level 1 by checksum."""
     name = target["name"]
@@ -283,38 +325,31 @@ def _offsite(
         for check_id in ("backup.offsite_lag", "backup.offsite"):
             yield Check.skipped(check_id, name, "not asked for: offsite is not given")
         return
-    try:
-        copies = newest_first(probe.found(target["offsite"], target["dated_by"], target["s3"], target["timeout"]))
-    except Unmeasurable as exc:
-        yield Check.unknown("backup.offsite_lag", name, str(exc))
-        yield Check.skipped("backup.offsite", name, f"not measured: {exc}", blocked_by="backup.offsite_lag")
+    if other.problem:
+        yield Check.unknown("backup.offsite_lag", name, other.problem)
+        yield Check.skipped("backup.offsite", name, f"not measured: {other.problem}", blocked_by="backup.offsite_lag")
         return
-    there = {copy.key: copy for copy in copies}
-    uncopied = []
-    for one in backups:  # newest first: what was not copied before that is gone for good or not wanted there
-        if one.key in there:
-            break
-        uncopied.append(one)
+    # newest first: what was not copied before the pair is gone for good or not wanted there
+    uncopied = backups[: backups.index(other.pair[0])] if other.pair else backups
     hours = round(max(0.0, now - uncopied[-1].taken) / 3600, 4) if uncopied else 0.0
     lag = f"the newest backup lacks a copy, for {_duration(hours)}" if uncopied else "the newest backup has a copy"
-    if uncopied and not copies:
+    if uncopied and not other.copies:
         lag = "there is no copy at all"
     if target["offsite_lag"]:
         missing = [one.place for one in uncopied[:SHOWN]]
-        newest_copy = copies[0].place if copies else None
+        newest_copy = other.copies[0].place if other.copies else None
         yield Check.judge(
             "backup.offsite_lag", name, hours, target["offsite_lag"], lag, missing=missing, newest_copy=newest_copy
         )
     else:
         yield Check.skipped("backup.offsite_lag", name, "not asked for: offsite_lag has no limit")
-    pair = next(((one, there[one.key]) for one in backups if one.key in there), None)
-    if pair is None:
+    if other.pair is None:
         yield Check.expect("backup.offsite", name, False, "no backup has a copy at the other place")
     else:
-        yield _same(target, *pair, deadline)
+        yield _same(target, *other.pair, sums)
 
 
-def _same(target: t.Mapping[str, t.Any], here: Backup, there: Backup, deadline: float) -> Check:
+def _same(target: t.Mapping[str, t.Any], here: Backup, there: Backup, sums: probe.Sums) -> Check:
     name = target["name"]
     evidence: dict[str, t.Any] = {
         "backup": here.place,
@@ -328,7 +363,8 @@ def _same(target: t.Mapping[str, t.Any], here: Backup, there: Backup, deadline: 
     if target["level"] < 1 or here.directory or there.directory:
         return Check.expect("backup.offsite", name, True, f"the copy of {here.name} has the same size", **evidence)
     try:
-        told, mine = probe.compared(here, there, target["s3"], target["timeout"], deadline)
+        algorithm = sums.told(there)
+        mine, told = sums.of(here, algorithm), sums.of(there, algorithm)
     except Unmeasurable as exc:
         return Check.unknown("backup.offsite", name, f"the checksums cannot be compared: {exc}", **evidence)
     verb = "has the same checksum" if told == mine else "has the same size and another checksum"
@@ -336,32 +372,31 @@ def _same(target: t.Mapping[str, t.Any], here: Backup, there: Backup, deadline: 
     return Check.expect("backup.offsite", name, told == mine, f"the copy of {here.name} {verb}", **evidence)
 
 
-def _duplicate(target: t.Mapping[str, t.Any], backups: t.Sequence[Backup], deadline: float) -> t.Iterator[Check]:
+def _duplicate(target: t.Mapping[str, t.Any], backups: t.Sequence[Backup], sums: probe.Sums) -> Check:
     name, newest = target["name"], backups[0]
     if target["may_repeat"]:
-        yield Check.skipped("backup.duplicate", name, "not asked for: backups may repeat")
-    elif target["level"] < 1:
-        yield Check.skipped("backup.duplicate", name, "not asked for: it takes level 1")
-    elif len(backups) == 1:
-        yield Check.skipped("backup.duplicate", name, "there is no earlier backup")
-    else:
-        before = backups[1]
-        evidence: dict[str, t.Any] = {"backup": newest.place, "before": before.place, "bytes": newest.size}
-        same = newest.size == before.size and not newest.directory
-        try:
-            if same:
-                same = len({probe.sha256(one, target["s3"], target["timeout"], deadline) for one in backups[:2]}) == 1
-        except Unmeasurable as exc:
-            yield Check.unknown("backup.duplicate", name, str(exc), **evidence)
-            return
-        summary = f"{newest.name} is {before.name} once more" if same else f"{newest.name} is not {before.name}"
-        yield Check.expect("backup.duplicate", name, not same, summary, **evidence)
+        return Check.skipped("backup.duplicate", name, "not asked for: backups may repeat")
+    if target["level"] < 1:
+        return Check.skipped("backup.duplicate", name, "not asked for: it takes level 1")
+    if len(backups) == 1:
+        return Check.skipped("backup.duplicate", name, "there is no earlier backup")
+    before = backups[1]
+    evidence: dict[str, t.Any] = {"backup": newest.place, "before": before.place, "bytes": newest.size}
+    same = newest.size == before.size and not newest.directory
+    try:
+        same = same and sums.of(newest, "sha256") == sums.of(before, "sha256")
+    except Unmeasurable as exc:
+        return Check.unknown("backup.duplicate", name, str(exc), **evidence)
+    summary = f"{newest.name} is {before.name} once more" if same else f"{newest.name} is not {before.name}"
+    return Check.expect("backup.duplicate", name, not same, summary, **evidence)
 
 
 # L1 and L2: what it takes reading to tell
 
 
-def _content(target: t.Mapping[str, t.Any], newest: Backup, deadline: float) -> t.Iterator[Check]:
+def _content(
+    target: t.Mapping[str, t.Any], newest: Backup, sums: probe.Sums, asked: set[str], deadline: float
+) -> t.Iterator[Check]:
     name, level = target["name"], target["level"]
     if level < 1:
         for check_id in CONTENT:
@@ -371,13 +406,13 @@ def _content(target: t.Mapping[str, t.Any], newest: Backup, deadline: float) -> 
     try:
         told = None if newest.directory else probe.told_digest(newest, settings, timeout)
         facts = probe.told_facts(newest, settings, timeout) if level > 1 else None
-        algorithms = ("sha256",) if told is None else ("sha256", told[0])
         keys = Keys(**{option: target[option] for option in KEYS})
-        how = content.How(keys, level > 1, deadline, algorithms, None if "://" in newest.place else newest.place)
+        how = content.How(keys, level > 1, deadline, asked | {told[0]} if told else asked)
         if newest.directory:
             seen = content.examine_directory(newest.place, how)
         else:
             seen = content.examine(lambda: probe.read(newest, settings, timeout), how)
+            sums.learn(newest, seen.digests)
     except Unmeasurable as exc:
         yield Check.unknown("backup.checksum", name, str(exc), backup=newest.place)
         for check_id in CONTENT[1:]:
@@ -470,7 +505,7 @@ def _deep(
     yield format_check
     yield _database(target, newest, seen)
     yield _complete(target, newest, seen)
-    if archive.status != "ok" and seen.scan is None and seen.names is None:
+    if archive.status != "ok" and seen.scan is None and seen.members is None:
         for check_id in ("backup.objects", "backup.foreign"):
             yield Check.skipped(check_id, name, "not measured, see backup.archive", blocked_by="backup.archive")
         return
@@ -550,21 +585,24 @@ def _objects(
 ) -> Check:
     """Tables of a dump, members of an archive: those expected are there and, of tables, with data."""
     name, wanted, evidence = target["name"], target["objects"], {"backup": newest.place}  # type: str, t.Any, dict[str, t.Any]
-    if seen.scan is None and seen.names is None:
+    if seen.scan is None and seen.members is None:
         return Check.unknown(
             "backup.objects", name, "what it is is not known, so nothing tells what it holds", **evidence
         )
-    if seen.scan is None:
-        there = seen.names or set()
-        absent = [one for one in wanted or [] if one not in there and f"{one}/" not in there]
-        complaints = [f"{one} is missing" for one in absent]
-        counted = f"{len(there)} members"
-    else:
+    if seen.members is not None:
+        complaints = [f"{one} is missing" for one in wanted or [] if not seen.members.names & {one, f"{one}/"}]
+        if facts and facts.get("files"):
+            complaints += _file_complaints(seen.members.files, facts["files"])
+        if complaints and seen.members.count > content.MOST_NAMES:
+            reason = f"it holds {seen.members.count:,} members, more than can be compared with what it should hold"
+            return Check.unknown("backup.objects", name, reason, **evidence)
+        counted = f"{seen.members.count:,} members"
+    elif seen.scan is not None:
         tables = seen.scan.tables
         complaints = list(_table_complaints(tables, wanted, target["contents"]))
         if facts and facts.get("tables"):
             complaints += _manifest_complaints(tables, facts["tables"], target["contents"])
-        counted = f"{len(tables)} tables with {seen.scan.data_bytes / MIB:,.3f} MiB of data"
+        counted = f"{len(tables)} tables with {_mib(seen.scan.data_bytes)} of data"
         evidence["tables"] = [f"{table} {about.bytes:,} bytes" for table, about in sorted(tables.items())[:SHOWN]]
     summary = f"it holds {counted}" + (f"; {'; '.join(complaints[:3])}" if complaints else "")
     if len(complaints) > 3:
@@ -605,18 +643,34 @@ def _manifest_complaints(
             yield f"the table {one} is empty, and had {rows:,} rows"
 
 
+def _file_complaints(files: t.Mapping[str, int], promised: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """Where an archive is not what the manifest says that the directory held."""
+    for one in sorted(promised.keys() - files.keys()):
+        yield f"{one} of the manifest is missing"
+    for one in sorted(files.keys() - promised.keys()):
+        yield f"{one} is not in the manifest"
+    for one in sorted(promised.keys() & files.keys()):
+        if promised[one].get("bytes", files[one]) != files[one]:
+            yield f"{one} has {files[one]:,} bytes, and had {promised[one]['bytes']:,}"
+
+
 def _foreign(target: t.Mapping[str, t.Any], newest: Backup, seen: content.Content) -> Check:
     name, evidence = target["name"], {"backup": newest.place}
+    if seen.members is not None:
+        outside = seen.members.outside
+        summary = "no member of the archive reaches out of its directory"
+        if outside:
+            reach = "member reaches" if len(outside) == 1 else "members reach"
+            summary = f"{len(outside)} {reach} out of the directory, the first: {outside[0]}"
+        return Check.expect("backup.foreign", name, not outside, summary[:300], members=outside[:SHOWN], **evidence)
     if seen.scan is None:
-        reason = "it is no dump of a database" if seen.format else "what it is is not known"
-        if seen.format is None:
-            return Check.unknown("backup.foreign", name, reason, **evidence)
-        return Check.skipped("backup.foreign", name, reason)
+        return Check.unknown("backup.foreign", name, "what it is is not known", **evidence)
     touches = seen.scan.foreign(target["database"] or seen.database)
     named = [f"line {touch.line}: {touch.text[:200]}" for touch in touches[:SHOWN]]
     summary = "no statement reaches out of the database"
     if touches:
-        summary = f"{len(touches)} statements reach out of the database, the first in {named[0]}"
+        reach = "statement reaches" if len(touches) == 1 else "statements reach"
+        summary = f"{len(touches)} {reach} out of the database, the first in {named[0]}"
     return Check.expect("backup.foreign", name, not touches, summary[:300], statements=named, **evidence)
 
 
@@ -684,5 +738,11 @@ def _repository_encryption(target: t.Mapping[str, t.Any], by: str) -> Check:
     return Check.expect("backup.encryption", name, bool(by) == wanted, summary)
 
 
+def _mib(size: int) -> str:
+    return f"{size / MIB:,.3f} MiB" if size >= MIB / 100 else f"{size:,} bytes"
+
+
 def _duration(hours: float) -> str:
+    if hours < 2:
+        return f"{hours * 60:.1f} min"
     return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} d ({hours:.0f} h)"

@@ -11,21 +11,47 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import posixpath
 import tarfile
 import time
 import typing as t
-import zipfile
-import zlib
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _dump as dump
 from ansible_collections.sre.runbooks.plugins.module_utils import _pipe as pipe
+from ansible_collections.sre.runbooks.plugins.module_utils import _unzip as unzip
 from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._probe._command import text
+from ansible_collections.sre.runbooks.plugins.module_utils._unpack import inside
 
 MOST_NAMES = 100_000
-"""Names of an archive's members that are kept, to be compared with those that are expected."""
+"""Members of an archive that are kept, to be compared with those that are expected."""
+_MANY = 50
 _HEAD = 4096
 _PG_RESTORE_TOO_OLD = "unsupported version"
+
+
+@dataclasses.dataclass
+class Members:
+    """What an archive holds."""
+
+    count: int = 0
+    names: set[str] = dataclasses.field(default_factory=set)
+    """As the archive has them, of the first :data:`MOST_NAMES`."""
+    files: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Path → bytes, of files alone, and of as many."""
+    outside: list[str] = dataclasses.field(default_factory=list)
+    """What would be written elsewhere than where the archive is unpacked, and why."""
+
+    def add(self, name: str, size: int | None = None) -> None:
+        """A member, with its size where it is a file."""
+        self.count += 1
+        path = inside(name)
+        if path is None and len(self.outside) < _MANY:
+            self.outside.append(f"{name[:200]} would lie outside of the directory")
+        if self.count <= MOST_NAMES:
+            self.names.add(name)
+            if size is not None and path is not None:
+                self.files[path] = size
 
 
 @dataclasses.dataclass
@@ -33,7 +59,7 @@ class Content:
     """What was seen of a backup. What comes after the place where it is broken, or where we could not go on, is missing."""
 
     digests: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Algorithm → hex digits, of the bytes as they lie there."""
+    """Algorithm → hex digits, of the bytes as they lie there: those that were asked for."""
     outermost: str | None = None
     """The layer of compression or encryption that the first bytes tell."""
     stages: tuple[str, ...] = ()
@@ -41,8 +67,7 @@ class Content:
     database: str = ""
     """The database that a dump says it is of."""
     scan: dump.Scan | None = None
-    names: set[str] | None = None
-    """Members of an archive."""
+    members: Members | None = None
     plain_bytes: int = 0
     broken: tuple[str, str] | None = None
     """The stage at which the backup turned out to be at fault, and the reason."""
@@ -52,16 +77,12 @@ class Content:
 
 @dataclasses.dataclass(frozen=True)
 class How:
-    """How to read: with which keys, how deep, until when (a moment of ``time.monotonic()``).
-
-    ``path`` is set for what lies on this host and can be read in any order.
-    """
+    """How to read: with which keys, how deep, until when (a moment of ``time.monotonic()``), for which checksums."""
 
     keys: pipe.Keys
     deep: bool
     deadline: float
-    algorithms: tuple[str, ...] = ("sha256",)
-    path: str | None = None
+    algorithms: t.Collection[str] = ()
 
 
 def examine(source: t.Callable[[], pipe.Chunks], how: How) -> Content:
@@ -69,14 +90,11 @@ def examine(source: t.Callable[[], pipe.Chunks], how: How) -> Content:
 
     Raises :class:`Unmeasurable` when the bytes themselves cannot be read.
     """
-    seen = Content()
-    digests = _Digests(how.algorithms)
+    seen, digests = Content(), _Digests(how.algorithms)
     head, chunks = pipe.peek(_in_time(source(), how.deadline))
-    pipe.close(chunks)
     seen.outermost = pipe.sniff(head)
-    raw = digests.watch(_in_time(source(), how.deadline))
     try:
-        stream = pipe.open_stream(raw, how.keys, deadline=how.deadline)
+        stream = pipe.open_stream(chunks, how.keys, deadline=how.deadline, meter=digests)
         try:
             _look_into(stream, seen, how)
         finally:
@@ -88,11 +106,12 @@ def examine(source: t.Callable[[], pipe.Chunks], how: How) -> Content:
         raise
     except Unmeasurable as exc:
         seen.problem = str(exc)
-    if seen.broken or seen.problem:
-        digests = _Digests(how.algorithms)
-        for _chunk in digests.watch(_in_time(source(), how.deadline)):
-            pass
-    seen.digests = digests.hex()
+    if how.algorithms and (
+        seen.broken or seen.problem
+    ):  # we have stopped somewhere: once more, for the checksum of all
+        seen.digests = digests_of(source(), how.algorithms, how.deadline)
+    else:
+        seen.digests = digests.hex()
     return seen
 
 
@@ -114,7 +133,7 @@ def examine_directory(path: str, how: How) -> Content:
     return seen
 
 
-def digests_of(chunks: pipe.Chunks, algorithms: t.Sequence[str], deadline: float) -> dict[str, str]:
+def digests_of(chunks: pipe.Chunks, algorithms: t.Collection[str], deadline: float) -> dict[str, str]:
     """The checksums of what is not looked into."""
     digests = _Digests(algorithms)
     for _chunk in digests.watch(_in_time(chunks, deadline)):
@@ -122,8 +141,11 @@ def digests_of(chunks: pipe.Chunks, algorithms: t.Sequence[str], deadline: float
     return digests.hex()
 
 
-class _Digests:
-    def __init__(self, algorithms: t.Sequence[str]) -> None:
+class _Digests(pipe.Meter):
+    """Takes the checksums that somebody wants to know, while the bytes pass by."""
+
+    def __init__(self, algorithms: t.Collection[str]) -> None:
+        super().__init__()
         self._sums = {name: hashlib.new(name) for name in algorithms}
 
     def watch(self, chunks: pipe.Chunks) -> pipe.Chunks:
@@ -152,16 +174,15 @@ def _look_into(stream: pipe.Stream, seen: Content, how: How) -> None:
         raise pipe.Broken("openssl", "what it decrypts to is nothing known: a wrong passphrase, cipher or digest")
     if seen.format in (dump.PG_CUSTOM, dump.PG_TAR):
         seen.database = dump.database_in_header(head)
-        _restored(["pg_restore", "-f", "-"], chunks, seen, how)
+        whole = _whole_tar(chunks) if seen.format == dump.PG_TAR else chunks
+        _restored(["pg_restore", "-f", "-"], whole, seen, how)
     elif seen.format in (dump.MYSQL, dump.POSTGRESQL, dump.SQL):
         _scanned(_counted(chunks, seen), seen, how)
         seen.database = seen.scan.database if seen.scan else ""
     elif seen.format == dump.TAR:
         _members(_counted(chunks, seen), seen)
     elif seen.format == dump.ZIP:
-        for _chunk in _counted(chunks, seen):
-            pass
-        _zipped(stream, seen, how)
+        _zipped(_counted(chunks, seen), seen)
     else:
         for _chunk in _counted(chunks, seen):
             pass
@@ -197,6 +218,36 @@ def _restored(argv: list[str], chunks: pipe.Chunks, seen: Content, how: How) -> 
         raise
 
 
+def _whole_tar(chunks: pipe.Chunks) -> pipe.Chunks:
+    """Look for the end mark while a tar archive passes by: of one that was cut off, pg_restore says nothing."""
+    header, left, ended = b"", 0, False
+    for chunk in chunks:
+        position = 0
+        while position < len(chunk) and not ended:
+            if left:
+                step = min(left, len(chunk) - position)
+                left -= step
+            else:
+                step = min(tarfile.BLOCKSIZE - len(header), len(chunk) - position)
+                header += chunk[position : position + step]
+            position += step
+            if len(header) == tarfile.BLOCKSIZE:
+                left, ended, header = _member_size(header), not any(header), b""
+        yield chunk
+    if not ended:
+        raise pipe.Broken("tar", "the archive ends without its end mark: it was cut off")
+
+
+def _member_size(header: bytes) -> int:
+    """The bytes that a member takes after its header, whole blocks."""
+    size = header[124:136]
+    try:
+        told = int.from_bytes(size[1:], "big") if size[0] == 0o200 else int(size.strip(b" \0") or b"0", 8)
+    except ValueError:
+        raise pipe.Broken("tar", "the archive is damaged: what should be a size is none") from None
+    return -(-told // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+
+
 class _Member(tarfile.TarInfo):
     """A header of an archive. tarfile takes an archive that ends without its end mark for whole."""
 
@@ -224,12 +275,12 @@ class _Readable(io.RawIOBase):
 
 
 def _members(chunks: pipe.Chunks, seen: Content) -> None:
-    seen.names = set()
+    members = seen.members = Members()
+    ways_out: dict[str, str] = {}
     try:
-        with tarfile.open(fileobj=_Readable(chunks), mode="r|", tarinfo=_Member) as archive:
-            for member in archive:
-                if len(seen.names) < MOST_NAMES:
-                    seen.names.add(text(member.name.encode("utf-8", "surrogateescape")))
+        with tarfile.open(fileobj=_Readable(chunks), mode="r|", bufsize=pipe.CHUNK, tarinfo=_Member) as archive:
+            for entry in archive:
+                _entry(entry, members, ways_out)
                 archive.members = []  # type: ignore[attr-defined]  # it keeps them all
     except tarfile.TarError as exc:
         raise pipe.Broken("tar", f"the archive is damaged: {exc}") from exc
@@ -237,22 +288,33 @@ def _members(chunks: pipe.Chunks, seen: Content) -> None:
         pass
 
 
-def _zipped(stream: pipe.Stream, seen: Content, how: How) -> None:
-    """A zip has its table of contents at the end, so only a file can be tested."""
-    if stream.stages or how.path is None:
-        raise Unmeasurable("a zip archive can only be tested where it lies on the host as it is")
+def _entry(entry: tarfile.TarInfo, members: Members, ways_out: dict[str, str]) -> None:
+    """Note a member. A link that leads out does no harm until something is written through it, or it is a hard one."""
+    name = text(entry.name.encode("utf-8", "surrogateescape"))
+    members.add(name, entry.size if entry.isfile() else None)
+    if len(members.outside) >= _MANY:
+        return
+    if entry.islnk() and inside(entry.linkname) is None:
+        members.outside.append(f"{name[:200]} links to {entry.linkname[:100]}")
+    elif entry.issym() and inside(posixpath.join(posixpath.dirname(entry.name), entry.linkname)) is None:
+        if len(ways_out) < MOST_NAMES:
+            ways_out[posixpath.normpath(entry.name)] = entry.linkname
+    elif ways_out:
+        parts = posixpath.normpath(entry.name).split("/")
+        through = next(
+            (way for way in map("/".join, (parts[:end] for end in range(1, len(parts)))) if way in ways_out), ""
+        )
+        if through:
+            members.outside.append(
+                f"{name[:200]} would be written to {ways_out[through][:100]}, to where {through} links"
+            )
+
+
+def _zipped(chunks: pipe.Chunks, seen: Content) -> None:
+    members = seen.members = Members()
     try:
-        with zipfile.ZipFile(how.path) as archive:
-            members = archive.infolist()
-            seen.names = {member.filename for member in members[:MOST_NAMES]}
-            if any(member.flag_bits & 1 for member in members):
-                seen.outermost = "zip"
-                raise Unmeasurable("the zip archive is encrypted, and nothing here can decrypt it")
-            for member in members:
-                with archive.open(member) as file:
-                    for _chunk in _in_time(iter(lambda file=file: file.read(pipe.CHUNK), b""), how.deadline):  # type: ignore[misc]
-                        pass
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as exc:
-        if isinstance(exc, NotImplementedError):
-            raise Unmeasurable(f"the zip archive cannot be tested: {exc}") from exc
-        raise pipe.Broken("zip", f"the archive is damaged: {exc}") from exc
+        for name, size in unzip.members(chunks):
+            members.add(name, None if name.endswith("/") else size)
+    except unzip.Encrypted:
+        seen.outermost = "zip"
+        raise

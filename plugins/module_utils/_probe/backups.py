@@ -150,21 +150,31 @@ def _digest_in(content: str, name: str, *, alone: bool) -> str | None:
 
 
 def sha256(one: Backup, settings: t.Mapping[str, t.Any], timeout: float, deadline: float) -> str:
-    return digests_of(read(one, settings, timeout), ["sha256"], deadline)["sha256"]
+    return Sums(settings, timeout, deadline).of(one, "sha256")
 
 
-def compared(
-    here: Backup, there: Backup, settings: t.Mapping[str, t.Any], timeout: float, deadline: float
-) -> tuple[str, str]:
-    """The checksums of a copy and of the backup itself, by an algorithm that both can tell.
+class Sums:
+    """Checksums of backups, none of which is read twice for the same one."""
 
-    An object tells its own; where it does not, and for files, the copy is read.
-    """
-    told: dict[str, str] = {}
-    if s3.is_url(there.place):
-        bucket, key = s3.split(there.place)
-        with s3.bucket(bucket, settings, timeout) as opened:
-            told = opened.digests(key)
-    algorithm = "md5" if "md5" in told else "sha256"
-    mine = digests_of(read(here, settings, timeout), [algorithm], deadline)[algorithm]
-    return told.get(algorithm) or sha256(there, settings, timeout, deadline), mine
+    def __init__(self, settings: t.Mapping[str, t.Any], timeout: float, deadline: float) -> None:
+        self._settings, self._timeout, self._deadline = settings, timeout, deadline
+        self._known: dict[tuple[str, str], str] = {}
+
+    def learn(self, one: Backup, digests: t.Mapping[str, str]) -> None:
+        self._known.update({(one.place, algorithm): digest for algorithm, digest in digests.items()})
+
+    def of(self, one: Backup, algorithm: str) -> str:
+        """Hex digits. Raises :class:`Unmeasurable`."""
+        if (one.place, algorithm) not in self._known:
+            chunks = read(one, self._settings, self._timeout)
+            self.learn(one, digests_of(chunks, [algorithm], self._deadline))
+        return self._known[one.place, algorithm]
+
+    def told(self, one: Backup) -> str:
+        """Learn what an object tells of itself. Returns the algorithm by which it can be compared without being read."""
+        if s3.is_url(one.place) and not {(one.place, "md5"), (one.place, "sha256")} & self._known.keys():
+            bucket, key = s3.split(one.place)
+            with s3.bucket(bucket, self._settings, self._timeout) as opened:
+                self.learn(one, opened.digests(key))
+        known = {algorithm for place, algorithm in self._known if place == one.place}
+        return "md5" if "md5" in known and "sha256" not in known else "sha256"

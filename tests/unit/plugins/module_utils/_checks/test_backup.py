@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 import time
@@ -302,7 +303,7 @@ def test_a_copy_whose_checksum_cannot_be_told_is_unknown(
     def refused(*_: object) -> None:
         raise Unmeasurable("s3://bucket: InvalidObjectState")
 
-    monkeypatch.setattr(kind.probe, "compared", refused)
+    monkeypatch.setattr(kind.probe.Sums, "of", refused)
     assert looked(folder, offsite=there.source)["backup.offsite"].status == "unknown"
 
 
@@ -332,7 +333,7 @@ def test_an_earlier_dump_that_cannot_be_read_leaves_it_unknown(folder: Folder, m
     def refused(*_: object) -> None:
         raise Unmeasurable("Permission denied")
 
-    monkeypatch.setattr(kind.probe, "sha256", refused)
+    monkeypatch.setattr(kind.probe.Sums, "of", refused)
     assert looked(folder)["backup.duplicate"].status == "unknown"
 
 
@@ -436,23 +437,70 @@ def test_half_a_tar_is_critical_wherever_it_was_cut(folder: Folder, left: int) -
 
 def test_a_tar_holds_what_it_should(folder: Folder) -> None:
     folder.put(tar_of(b"x" * 1000), name="shop-{day}.tar.gz")
-    assert looked(folder, level=2, objects=["uploads/a.jpg"])["backup.objects"].status == "ok"
+    found = looked(folder, level=2, objects=["uploads/a.jpg"])
+    assert {found[f"backup.{one}"].status for one in ("objects", "complete", "foreign")} == {"ok"}
     found = looked(folder, level=2, objects=["uploads/b.jpg"])
     assert found["backup.objects"].summary == "it holds 1 members; uploads/b.jpg is missing"
-    assert found["backup.complete"].status == "ok"
-    assert found["backup.foreign"].status == "skipped"
+
+
+def test_a_tar_is_compared_with_its_manifest_by_name_and_size(folder: Folder) -> None:
+    path = folder.put(tar_of(b"x" * 1000), name="shop-{day}.tar.gz")
+    files = {"uploads/a.jpg": {"bytes": 1000}}
+    for changed, complaint in (
+        (files, None),
+        ({**files, "uploads/b.jpg": {}}, "uploads/b.jpg of the manifest is missing"),
+        ({"uploads/a.jpg": {"bytes": 900}}, "uploads/a.jpg has 1,000 bytes, and had 900"),
+    ):
+        beside(path, ".manifest.json", json.dumps({"format": 1, "tables": {}, "files": changed}))
+        check = looked(folder, level=2)["backup.objects"]
+        assert (check.status, check.detail["complaints"]) == (("critical", [complaint]) if complaint else ("ok", []))
+
+
+def test_an_archive_too_big_to_be_compared_is_unknown(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kind.content, "MOST_NAMES", 0)
+    folder.put(tar_of(b"x" * 1000), name="shop-{day}.tar.gz")
+    assert looked(folder, level=2, objects=["uploads/a.jpg"])["backup.objects"].status == "unknown"
+    assert looked(folder, level=2)["backup.objects"].status == "ok", "nothing was asked for"
+
+
+def zip_of(content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", method) as archive:
+        archive.writestr("uploads/", b"")
+        archive.writestr("uploads/a", content)
+    return raw.getvalue()
 
 
 def test_a_zip_is_tested_and_half_of_it_found(folder: Folder) -> None:
-    raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w") as archive:
-        archive.writestr("a", b"x" * 5000)
-    folder.put(raw.getvalue(), name="shop-{day}.zip", plain=True)
-    assert looked(folder, level=2, objects=["a"])["backup.objects"].status == "ok"
-    folder.put(raw.getvalue()[:4000], name="shop-{day}.zip", plain=True)
+    content = zip_of(b"x" * 5000, zipfile.ZIP_STORED)
+    folder.put(content, name="shop-{day}.zip", plain=True)
+    assert looked(folder, level=2, objects=["uploads/a", "uploads"])["backup.objects"].status == "ok"
+    folder.put(content[:4000], name="shop-{day}.zip", plain=True)
     assert looked(folder)["backup.archive"].status == "critical"
-    folder.put(raw.getvalue().replace(b"x" * 10, b"y" * 10, 1), name="shop-{day}.zip", plain=True)
+    folder.put(content.replace(b"x" * 10, b"y" * 10, 1), name="shop-{day}.zip", plain=True)
     assert looked(folder)["backup.archive"].status == "critical"
+
+
+def test_a_zip_within_an_encryption_is_tested_as_well(folder: Folder) -> None:
+    folder.put(encrypted(zip_of(os.urandom(9000))), name="shop-{day}.zip.enc", plain=True)
+    found = looked(folder, level=2, passphrase=PASSPHRASE, objects=["uploads/a"])
+    assert {key: check.summary for key, check in found.items() if check.status not in ("ok", "skipped")} == {}
+    folder.put(encrypted(zip_of(os.urandom(9000))[:5000]), name="shop-{day}.zip.enc", plain=True)
+    check = looked(folder, passphrase=PASSPHRASE)["backup.archive"]
+    assert (check.status, check.summary) == ("critical", "zip: the archive ends in the middle: it was cut off")
+
+
+def test_a_zip_with_a_password_is_unknown(folder: Folder) -> None:
+    content = bytearray(zip_of(b"x"))
+    for mark in (b"PK\x03\x04", b"PK\x01\x02"):
+        for place in re.finditer(re.escape(mark), bytes(content)):
+            content[place.start() + (6 if mark[2] == 3 else 8)] |= 1
+    folder.put(bytes(content), name="shop-{day}.zip", plain=True)
+    found = looked(folder, level=2, encrypted=True)
+    assert (found["backup.encryption"].status, found["backup.encryption"].summary) == (
+        "unknown", "the zip archive is encrypted, and nothing here can decrypt it",
+    )  # fmt: skip
+    assert found["backup.archive"].detail["blocked_by"] == "backup.encryption"
 
 
 # Encryption
