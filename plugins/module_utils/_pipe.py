@@ -18,7 +18,6 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
-import itertools
 import lzma
 import os
 import queue
@@ -192,7 +191,22 @@ def peek(chunks: Chunks, size: int = HEAD) -> tuple[bytes, Chunks]:
         head += chunk
         if len(head) >= size:
             break
-    return head[:size], _Generated(itertools.chain([head] if head else [], chunks), chunks)
+    return head[:size], _Peeked(head, chunks)
+
+
+def pour(chunks: Chunks, handle: int) -> None:
+    """Write all that is left of a stream into a pipe; what a tool writes goes from pipe to pipe without passing through us."""
+    if hasattr(chunks, "pour"):
+        chunks.pour(handle)
+        return
+    for chunk in chunks:
+        _write(handle, chunk)
+
+
+def _write(handle: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(handle, view) :]
 
 
 def close(chunks: t.Any) -> None:
@@ -217,8 +231,29 @@ class _Generated:
         return next(self._chunks)
 
     def close(self) -> None:
-        if not isinstance(self._chunks, itertools.chain):
-            close(self._chunks)
+        close(self._chunks)
+        close(self._before)
+
+
+class _Peeked:
+    """Chunks of which the first bytes have been looked at."""
+
+    def __init__(self, head: bytes, before: Chunks) -> None:
+        self._head, self._before = head, before
+
+    def __iter__(self) -> Chunks:
+        return self
+
+    def __next__(self) -> bytes:
+        head, self._head = self._head, b""
+        return head or next(self._before)
+
+    def pour(self, handle: int) -> None:
+        head, self._head = self._head, b""
+        _write(handle, head)
+        pour(self._before, handle)
+
+    def close(self) -> None:
         close(self._before)
 
 
@@ -375,10 +410,7 @@ class Process:
     def _feed(self) -> None:
         stdin = t.cast(t.IO[bytes], self._process.stdin)
         try:
-            for chunk in self._before:
-                view = memoryview(chunk)
-                while view:
-                    view = view[stdin.write(view) :]
+            pour(self._before, stdin.fileno())
         except (BrokenPipeError, ValueError):
             self._unread = True
         except BaseException as exc:  # noqa: BLE001 - it is raised where the chunks are used
@@ -399,16 +431,31 @@ class Process:
     def __next__(self) -> bytes:
         if self._ended:
             raise StopIteration
-        stdout = t.cast(t.IO[bytes], self._process.stdout)
-        while not select.select([stdout], [], [], _TICK)[0]:
-            self._look_around()
-        self._look_around()
-        chunk = os.read(stdout.fileno(), CHUNK)
+        chunk = os.read(self._output(), CHUNK)
         if chunk:
             return chunk
         self._ended = True
         self._finish()
         raise StopIteration
+
+    def pour(self, handle: int) -> None:
+        if not hasattr(os, "splice"):  # before Python 3.10
+            for chunk in self:
+                _write(handle, chunk)
+            return
+        while not self._ended and os.splice(self._output(), handle, CHUNK):
+            pass
+        if not self._ended:
+            self._ended = True
+            self._finish()
+
+    def _output(self) -> int:
+        """The pipe of what the command writes, when there is something in it or it has ended."""
+        stdout = t.cast(t.IO[bytes], self._process.stdout)
+        while not select.select([stdout], [], [], _TICK)[0]:
+            self._look_around()
+        self._look_around()
+        return stdout.fileno()
 
     def _look_around(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
@@ -443,10 +490,10 @@ class Process:
             self._process.wait(5)
         self._feeder.join(5)
         self._listener.join(5)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for pipe in (self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError, ValueError):
                 pipe and pipe.close()
-        if not self._feeder.is_alive():
+        if not self._feeder.is_alive():  # which closes the pipe that it writes to
             close(self._before)
 
 

@@ -331,3 +331,28 @@ def test_memory_stays_flat() -> None:
     assert sum(map(len, stream.chunks)) == 1024**3
     stream.close()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB
+
+
+def test_what_one_tool_hands_to_the_next_arrives_whole_after_its_beginning_was_looked_at() -> None:
+    """It goes from pipe to pipe, past us."""
+    packed = run("zstd", "-qc", stdin=PLAIN)
+    stream = open_stream(in_pieces(packed), Keys())
+    head, chunks = peek(stream.chunks, 4096)
+    assert head == PLAIN[:4096]
+    process = Process("cat", ["cat"], chunks)
+    try:
+        assert b"".join(process) == PLAIN
+    finally:
+        close(process)
+    assert stream.raw.sha256 == hashlib.sha256(packed).hexdigest()
+
+
+def test_a_tool_that_breaks_off_on_its_way_to_the_next_is_named() -> None:
+    packed = run("zstd", "-qc", stdin=PLAIN)
+    stream = open_stream(in_pieces(packed[: len(packed) // 2]), Keys())
+    process = Process("cat", ["cat"], stream.chunks)
+    try:
+        with pytest.raises(Broken, match="zstd"):
+            b"".join(process)
+    finally:
+        close(process)
