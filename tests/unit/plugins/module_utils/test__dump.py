@@ -332,3 +332,39 @@ def test_what_chooses_another_database_is_left_to_be_refused() -> None:
     dump = b"-- PostgreSQL database dump\nCREATE DATABASE shop;\n\\connect shop\n\\connect production\nDROP DATABASE production;\n"
     left = b"".join(for_postgresql(pieces([dump], Scan(POSTGRESQL)), "shop"))
     assert left == b"-- PostgreSQL database dump\n\\connect production\nDROP DATABASE production;\n"
+
+
+def copied(*statements: str) -> list[str]:
+    """The statements that copy rows of ``events``, as they are handed to the client."""
+    text = "-- PostgreSQL database dump\n" + "".join(
+        f"{one}\n" for one in (*statements, "COPY public.events (id) FROM stdin;", "1", "\\.")
+    )
+    left = b"".join(for_postgresql(pieces([text.encode()], Scan(POSTGRESQL)), "shop")).decode()
+    assert left.endswith(";\n1\n\\.\n")
+    return [line for line in left.splitlines() if line.startswith("COPY")]
+
+
+FROZEN = ["COPY public.events (id) FROM stdin WITH (FREEZE);"]
+USUAL = ["COPY public.events (id) FROM stdin;"]
+
+
+@pytest.mark.parametrize(
+    "created", ["CREATE TABLE public.events (\n    id integer\n);", "CREATE UNLOGGED TABLE public.events (id integer);"]
+)
+def test_rows_of_a_table_that_was_just_created_are_frozen_at_once(created: str) -> None:
+    assert copied(created) == FROZEN
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        ["CREATE TABLE public.others (id integer);"],
+        ["CREATE FOREIGN TABLE public.events (id integer) SERVER far;"],
+        ["CREATE TABLE public.events (\n    id integer\n)\nPARTITION BY RANGE (id);"],
+        ["CREATE TABLE public.events (id integer);", "COMMIT;", "BEGIN;"],
+    ],
+    ids=["data only", "another table", "a foreign table", "the parent of partitions", "another transaction"],
+)
+def test_rows_that_the_server_would_not_freeze_are_copied_as_they_stand(before: list[str]) -> None:
+    assert copied(*before) == USUAL
