@@ -214,8 +214,11 @@ class Engine:
         """Run a statement on another server, of which ``about`` tells host, port, socket, user and password; only reading."""
         raise NotImplementedError
 
-    def damages(self, tables: t.Sequence[str]) -> tuple[str, list[str]]:
-        """What the server itself finds wrong in tables: how it looked, and what it found."""
+    def damages(self, tables: t.Sequence[str] | None) -> tuple[str, list[str]]:
+        """What the server itself finds wrong in some tables, or in all: how it looked, and what it found.
+
+        It leaves no trace in the database, which others are looking at.
+        """
         raise NotImplementedError
 
     # What they have in common
@@ -428,7 +431,9 @@ class Mysql(Engine):
             raise Refused(tail(done.stderr))
         return list(xml_rows(done.stdout))
 
-    def damages(self, tables: t.Sequence[str]) -> tuple[str, list[str]]:
+    def damages(self, tables: t.Sequence[str] | None) -> tuple[str, list[str]]:
+        if tables is None:
+            tables = [row[0] for row in self.sql("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")]
         found = []
         for start in range(0, len(tables), 100):
             listed = ", ".join(backquoted(name) for name in tables[start : start + 100])
@@ -579,10 +584,8 @@ class Postgresql(Engine):
             raise Refused(tail(done.stderr))
         return list(csv.reader(io.StringIO(done.stdout.decode("utf-8", "backslashreplace"))))
 
-    def damages(self, tables: t.Sequence[str]) -> tuple[str, list[str]]:
-        try:
-            self.sql("CREATE EXTENSION IF NOT EXISTS amcheck")
-        except Refused:
+    def damages(self, tables: t.Sequence[str] | None) -> tuple[str, list[str]]:
+        if not self.sql("SELECT name FROM pg_available_extensions WHERE name = 'amcheck'"):
             return "amcheck is not installed (postgresql-contrib): every row was read instead", []
         relations = (
             "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname NOT LIKE 'pg\\_%'"
@@ -592,7 +595,7 @@ class Postgresql(Engine):
         with contextlib.suppress(Refused):  # before PostgreSQL 14 there is none for tables
             found += [
                 f"{name}: block {block}: {message}"
-                for name, block, message in self.sql(
+                for name, block, message in self._amcheck(
                     "SELECT c.oid::regclass, v.blkno, v.msg FROM (SELECT c.oid "
                     + relations
                     + " AND c.relkind IN ('r', 'm'))"
@@ -600,7 +603,7 @@ class Postgresql(Engine):
                 )
             ]
         try:
-            self.sql(
+            self._amcheck(
                 "SELECT count(bt_index_check(c.oid)) FROM (SELECT c.oid "
                 + relations
                 + " AND c.relkind = 'i' AND c.relam ="
@@ -609,6 +612,10 @@ class Postgresql(Engine):
         except Refused as exc:
             found.append(str(exc))
         return "amcheck", found
+
+    def _amcheck(self, statement: str) -> list[list[str]]:
+        """Run a statement with the extension, which nobody else sees and which is gone afterwards."""
+        return self.sql(f"BEGIN;\nCREATE EXTENSION IF NOT EXISTS amcheck;\n{statement};\nROLLBACK")
 
 
 ENGINES: dict[str, type[Engine]] = {"mysql": Mysql, "postgresql": Postgresql}

@@ -67,7 +67,7 @@ class Proof:
     tables: list[str] | None = None
     """The tables whose rows were restored, None for all."""
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
-    """``start`` of the server, ``restore`` from the first byte to the last row, ``check``, ``compare``."""
+    """``start`` of the server, ``restore`` from the first byte to the last row, then side by side ``check`` and ``compare``."""
     share: float = 1.0
     """The part of the data that was restored."""
     engine_check: str = ""
@@ -319,9 +319,7 @@ def _prove_database(
         proof.seconds["start"] = time.monotonic() - began
         proof.missing_walls = engine.walls.missing
         _restore(proof, target, engine, backup, stream, progress)
-        progress.stage, progress.meter = "check", None
-        progress.tick()
-        _look(proof, target, engine)
+        _look(proof, target, engine, progress)
 
 
 def _engine_of(proof: Proof, target: t.Mapping[str, t.Any]) -> str:
@@ -418,25 +416,54 @@ def _chosen(proof: Proof, target: t.Mapping[str, t.Any]) -> list[str] | None:
     return sorted({*oldest, *(entry["table"] for entry in target["newest"] or [] if entry["table"] in known)})
 
 
-def _look(proof: Proof, target: t.Mapping[str, t.Any], engine: Engine) -> None:
-    """Everything that is asked of the restored database."""
+def _look(proof: Proof, target: t.Mapping[str, t.Any], engine: Engine, progress: Progress) -> None:
+    """Everything that is asked of the restored database, and what the server itself finds in it."""
+    progress.stage, progress.meter = "check", None
     try:
-        began = time.monotonic()
-        only = proof.tables
         if proof.expected is None and target["production"]:
-            proof.expected = _of_production(proof, target, engine, only)
+            proof.expected = _of_production(proof, target, engine, proof.tables)
             proof.reference = "the production server"
-        proof.found = manifest.take(engine.sql, proof.engine, proof.database, like=proof.expected, only=only)
-        proof.behind = manifest.behind(engine.sql, proof.engine, proof.database)
-        _newest_row(proof, target, engine)
-        for invariant in target["invariants"] or []:
-            proof.answers[invariant["name"]] = _answer(engine, invariant["sql"], target["query_timeout"])
-        proof.seconds["compare"] = time.monotonic() - began
-        began = time.monotonic()
-        proof.engine_check, proof.damages = engine.damages(only if only is not None else list(proof.found["tables"]))
-        proof.seconds["check"] = time.monotonic() - began
+        _side_by_side(progress.tick, lambda: _compare(proof, target, engine), lambda: _check(proof, engine))
     except Refused as exc:
         raise Unmeasurable(f"the restored database does not answer: {exc}") from exc
+
+
+def _compare(proof: Proof, target: t.Mapping[str, t.Any], engine: Engine) -> None:
+    began = time.monotonic()
+    found = manifest.take(engine.sql, proof.engine, proof.database, like=proof.expected, only=proof.tables)
+    proof.behind = manifest.behind(engine.sql, proof.engine, proof.database)
+    _newest_row(proof, target, engine)
+    for invariant in target["invariants"] or []:
+        proof.answers[invariant["name"]] = _answer(engine, invariant["sql"], target["query_timeout"])
+    proof.found = found
+    proof.seconds["compare"] = time.monotonic() - began
+
+
+def _check(proof: Proof, engine: Engine) -> None:
+    began = time.monotonic()
+    proof.engine_check, proof.damages = engine.damages(proof.tables)
+    proof.seconds["check"] = time.monotonic() - began
+
+
+def _side_by_side(tick: t.Callable[[], None], *tasks: t.Callable[[], object]) -> None:
+    """Run some tasks at the same time. The first that raises ends the waiting for all of them."""
+    raised: list[BaseException] = []
+
+    def run(task: t.Callable[[], object]) -> None:
+        try:
+            task()
+        except BaseException as exc:  # noqa: BLE001 - it is raised below
+            raised.append(exc)
+
+    threads = [threading.Thread(target=run, args=(task,), daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive() and not raised:
+            thread.join(0.5)
+            tick()
+    if raised:
+        raise raised[0]
 
 
 def _newest_row(proof: Proof, target: t.Mapping[str, t.Any], engine: Engine) -> None:
