@@ -424,6 +424,8 @@ def carry_out(params: t.Mapping[str, t.Any], now: float, *, check_mode: bool) ->
             raise Refused(f"there might be no way back: {reason}")
         else:
             updates = [_told(update, "pending") for update in patching.preview(wanted)]
+            reason = f"check mode: {len(updates)} updates would be tried, and nothing was touched"
+            patching.checks += [Check.skipped(check_id, name, reason) for check_id in CHECKS]
     except (Refused, Unmeasurable) as exc:
         patching.checks.append(Check.unknown("patch.site", name, f"not patched: {exc}"))
     changed = bool(updates) if check_mode else patching.changed

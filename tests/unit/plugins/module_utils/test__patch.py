@@ -467,6 +467,10 @@ def test_check_mode_tells_what_would_be_updated_and_writes_nothing(wordpress: Wo
     result = carried_out(wordpress, tmp_path, check_mode=True)
     assert [update["to"] for update in result["updates"]] == ["6.4.2", "5.3.1", "2.0"]
     assert (result["changed"], snapshot(tmp_path)) == (True, before)
+    assert [(check["id"], check["status"]) for check in result["checks"]] == [
+        (name, "skipped") for name in _patch.CHECKS
+    ]
+    assert "3 updates would be tried" in result["checks"][1]["summary"]
     assert result["diff"]["after"] == "core  6.4.2\nplugin akismet 5.3.1\nplugin shop 2.0\n"
 
 
