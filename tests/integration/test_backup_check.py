@@ -30,9 +30,9 @@ TABLES = "CREATE TABLE customers (id int PRIMARY KEY, name text); CREATE TABLE o
 ROWS = "INSERT INTO customers VALUES (1, 'Zoë; USE live;'), (2, 'b'); INSERT INTO orders VALUES (7, 'x')"
 
 
-def run(*command: str, stdin: bytes | None = None, **environment: str) -> bytes:
+def run(*command: str, stdin: bytes | None = None, cwd: Path | None = None, **environment: str) -> bytes:
     done = subprocess.run(
-        command, input=stdin, capture_output=True, timeout=120, check=False, env={**os.environ, **environment}
+        command, input=stdin, capture_output=True, timeout=120, check=False, cwd=cwd, env={**os.environ, **environment}
     )
     assert done.returncode == 0, f"{command[0]}: {done.stderr.decode()}"
     return done.stdout
@@ -125,6 +125,46 @@ def test_half_a_custom_dump_is_found_though_its_list_reads_well(tmp_path: Path, 
     assert found["backup.archive"].summary.startswith("pg_restore: ")
 
 
+@pytest.mark.parametrize("damage", ["missing", "cut off", "flipped", "no table of contents"])
+def test_a_damaged_dump_in_the_directory_format_is_found(tmp_path: Path, postgresql: Postgresql, damage: str) -> None:
+    if not postgresql.sql("SELECT 1 FROM pg_database WHERE datname = 'wide'"):
+        postgresql.sql("CREATE DATABASE wide")
+        postgresql.sql("CREATE TABLE a AS SELECT i, md5(i::text) AS t FROM generate_series(1, 20000) i", "wide")
+    path = tmp_path / "a"
+    run("pg_dump", "-Fd", "-f", str(path), postgresql.url("wide"))
+    assert red(looked(path, level=2, objects=["a"])) == {}
+    data = max(path.glob("*.dat.gz"), key=lambda file: file.stat().st_size)
+    raw = bytearray(data.read_bytes())
+    if damage == "missing":
+        data.unlink()
+    elif damage == "cut off":
+        data.write_bytes(raw[: len(raw) // 2])
+    elif damage == "flipped":
+        raw[len(raw) // 2] ^= 4
+        data.write_bytes(raw)
+    else:
+        (path / "toc.dat").write_bytes(b"")
+    for level in (1, 2):
+        found = looked(path, level=level, size={})
+        assert found["backup.archive"].status == "critical", "\n".join(map(str, found.values()))
+
+
+def test_half_a_dump_in_the_tar_format_is_found_though_pg_restore_takes_it_for_whole(
+    tmp_path: Path, postgresql: Postgresql
+) -> None:
+    postgresql.sql("CREATE DATABASE long")
+    postgresql.sql("CREATE TABLE a AS SELECT i, md5(i::text) AS t FROM generate_series(1, 20000) i", "long")
+    path = tmp_path / "a.tar"
+    run("pg_dump", "-Ft", "-f", str(path), postgresql.url("long"))
+    assert red(looked(path)) == {}
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    run("pg_restore", "-f", "-", stdin=path.read_bytes())
+    check = looked(path)["backup.archive"]
+    assert (check.status, check.summary) == (
+        "critical", "tar: the archive ends without its end mark: it was cut off",
+    )  # fmt: skip
+
+
 def test_a_plain_dump_under_the_name_of_a_custom_one_is_found(tmp_path: Path, pg_url: str) -> None:
     run("pg_dump", "-f", str(tmp_path / "a.dump"), pg_url)
     check = looked(tmp_path / "a.dump", level=2)["backup.format"]
@@ -209,6 +249,21 @@ def test_backups_in_a_bucket_are_judged_as_those_on_disk_are(s3: S3, mysql_dump:
     assert red(found) == {}
     assert found["backup.checksum"].status == "ok", "the ETag is a checksum"
     assert red(looked("s3://judged/none/*", s3=s3.settings)) == {"backup.present": "there is no backup"}
+
+
+def test_a_zip_in_a_bucket_is_tested_as_it_streams_by(s3: S3, tmp_path: Path) -> None:
+    (tmp_path / "uploads").mkdir()
+    for number in range(5):
+        (tmp_path / "uploads" / str(number)).write_bytes(os.urandom(300_000))
+    run("zip", "-qr", str(tmp_path / "u.zip"), "uploads", cwd=tmp_path)
+    content = (tmp_path / "u.zip").read_bytes()
+    client = s3.bucket("zipped")
+    client.put_object(Bucket="zipped", Key="u.zip", Body=content)
+    options = {"level": 2, "s3": s3.settings, "objects": ["uploads/3"]}
+    assert red(looked("s3://zipped/*.zip", **options)) == {}
+    client.put_object(Bucket="zipped", Key="u.zip", Body=content[: len(content) // 2])
+    check = looked("s3://zipped/*.zip", **options)["backup.archive"]
+    assert (check.status, check.summary) == ("critical", "zip: the archive ends in the middle: it was cut off")
 
 
 @pytest.mark.parametrize(
