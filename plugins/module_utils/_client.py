@@ -186,7 +186,7 @@ class Mysql(Server):
         return [
             row[0]
             for row in self.sql(
-                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
                 f" AND TABLE_SCHEMA = {manifest.text(database)} ORDER BY 1"
             )
         ]
@@ -195,12 +195,12 @@ class Mysql(Server):
         """The same server for somebody else."""
         return Mysql({**self._login, "user": user, "password": password}, self.deadline)
 
-    def code(self, database: str) -> bytes:
-        """The statements that create triggers, routines and events."""
+    def code(self, database: str, *, triggers_only: bool = False) -> bytes:
+        """The statements that create triggers, routines and events, whether they are there already or not."""
         chunks = self._process("dump", [
             _tool("mariadb-dump", "mysqldump"), self.OPTION_FILE, "--no-create-info", "--no-data",
-            "--no-create-db", "--triggers", "--routines", "--events", "--no-tablespaces", "--skip-lock-tables",
-            "--default-character-set=utf8mb4", database,
+            "--no-create-db", "--triggers", "--add-drop-trigger", *([] if triggers_only else ["--routines", "--events"]),
+            "--no-tablespaces", "--skip-lock-tables", "--default-character-set=utf8mb4", database,
         ], iter(()))  # fmt: skip
         try:
             return b"".join(chunks)
@@ -212,8 +212,8 @@ class Mysql(Server):
         return [
             row[0]
             for row in self.sql(
-                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB'"
-                f" AND TABLE_SCHEMA = {manifest.text(database)} ORDER BY 1"
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
+                f" AND ENGINE <> 'InnoDB' AND TABLE_SCHEMA = {manifest.text(database)} ORDER BY 1"
             )
         ]
 

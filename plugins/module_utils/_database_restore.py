@@ -8,7 +8,9 @@
 
 The backup is loaded into a database of its own on the same server. When everything in it is as its manifest says, the two
 change places, and the old one stays under another name. Whatever goes wrong before that, the database has not been touched.
-Every run leaves a record of what was done.
+They change places in one step of the server, so that whoever is killed leaves it wholly old or wholly new; what such a step
+cannot hold (triggers and views of MySQL) stands in a journal first, by which the next run takes it back or finishes it.
+Every run leaves a record of what was done, and measures in the end what is there.
 """
 
 # ruff: noqa: S608 - names are quoted by backquoted(), doublequoted() and text()
@@ -22,8 +24,10 @@ import json
 import os
 import re
 import secrets
+import threading
 import time
 import typing as t
+import zlib
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _client as client
 from ansible_collections.sre.runbooks.plugins.module_utils import _database_backup as taking
@@ -31,8 +35,16 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _dump as dump
 from ansible_collections.sre.runbooks.plugins.module_utils import _guard as guard
 from ansible_collections.sre.runbooks.plugins.module_utils import _manifest as manifest
 from ansible_collections.sre.runbooks.plugins.module_utils import _proofs as proofs
+from ansible_collections.sre.runbooks.plugins.module_utils import _scratch as scratch
 from ansible_collections.sre.runbooks.plugins.module_utils._backup import Backup, newest_first
-from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Unmeasurable
+from ansible_collections.sre.runbooks.plugins.module_utils._check import (
+    BadOption,
+    Check,
+    Limits,
+    Unmeasurable,
+    number,
+    worst,
+)
 from ansible_collections.sre.runbooks.plugins.module_utils._engine import Refused, backquoted, doublequoted
 from ansible_collections.sre.runbooks.plugins.module_utils._pipe import (
     Broken,
@@ -42,6 +54,13 @@ from ansible_collections.sre.runbooks.plugins.module_utils._pipe import (
     peek,
 )
 from ansible_collections.sre.runbooks.plugins.module_utils._probe import backups as probe
+
+CHECKS = {
+    "database_restore.interrupted": "No earlier restore was broken off.",
+    "database_restore.restored": "The backup has been put in the place of the database.",
+    "database_restore.schema": "The restored database has the tables, columns and objects of its backup.",
+    "database_restore.rows": "The restored database has the rows of its backup.",
+}
 
 OPTIONS: dict[str, t.Any] = {
     **client.LOGIN,
@@ -78,6 +97,8 @@ OF_THE_SERVER = (
 _STAMP = r"\d{8}t\d{6}z"
 _LONGEST = 63
 _MANY = 20
+_GRACE = 300.0
+"""Seconds for putting right what has failed, when the time for all of it is over."""
 
 
 class Failed(Exception):
@@ -110,32 +131,95 @@ class Choice:
 def restore(options: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[[str], None]) -> Result:
     """Preview, or with the token of that preview restore. Raises :class:`Failed`."""
     deadline = time.monotonic() + options["timeout"]
+    acting = bool(options["token"]) and not check_mode
+    lock = taking.alone(options["directory"], f"restore-{options['database']}") if acting else contextlib.nullcontext()
     try:
-        with client.connect(options, deadline) as server:
-            choice = choose(options, deadline)
-            plan, preview = _plan(options, server, choice)
+        with client.connect(options, deadline) as server, lock:
+            broken_off = _PLACES[server.engine].broken_off(server, options["database"])
+            finishing = any(place.swapped for place in broken_off)
+            work = (_Finish if finishing else _Restore)(options, server, broken_off, warn)
             if options["token"]:
-                guard.demand_token(plan, options["token"])
-            result = {"token": plan.token, "preview": preview, "restored": False}
-            if check_mode or not options["token"]:
-                return {**result, "msg": _sentence(preview, plan.token)}
-            with taking.alone(options["directory"], f"restore-{options['database']}"):
-                done = _Restore(options, server, choice, plan, warn).run(preview)
-        return {**result, "restored": True, **done, "msg": f"{choice.backup.place} was restored, see {done['record']}"}
+                guard.demand_token(work.plan, options["token"])
+            result = {"token": work.plan.token, "preview": work.preview, "restored": False}
+            if not acting:
+                checks = _previewed(options["database"], work)
+                return {**result, **_told(checks), "msg": checks[1].summary}
+            about = work.run()
+            checks = [
+                Check("database_restore.interrupted", options["database"], "ok", work.settled()),
+                Check(
+                    "database_restore.restored",
+                    options["database"],
+                    "ok",
+                    work.done,
+                    detail={"record": about["record"]},
+                ),
+                *_measured(server, about["side"] or options["database"], work.expected, options),
+            ]
+        return {**result, "restored": True, **about, **_told(checks), "msg": f"{work.done}, see {about['record']}"}
     except guard.Refused as exc:
         raise Failed(f"refused: {exc}") from exc
     except (Refused, Broken, Unmeasurable, taking.Failed) as exc:
         raise Failed(str(exc)) from exc
 
 
-def _sentence(preview: t.Mapping[str, t.Any], token: str) -> str:
-    proven = f"proven at {preview['proven']}" if preview["proven"] else "never proven by a restore"
-    place = "in the place of" if preview["exists"] else "as a new database"
-    place = place if preview["swap"] else "beside"
-    return (
-        f"{preview['backup']}, taken at {preview['taken']}, {proven}, would be put {place} {preview['database']} on"
-        f" {preview['server']} with its {len(preview['tables'])} tables; the token for that is {token}"
+def _told(checks: t.Sequence[Check]) -> Result:
+    return {"checks": [dataclasses.asdict(check) for check in checks], "status": worst(one.status for one in checks)}
+
+
+def failed(options: t.Mapping[str, t.Any], reason: str) -> Result:
+    """What the report says when :class:`Failed` was raised."""
+    name, acting = options["database"], bool(options["token"]) and not reason.startswith("refused: ")
+    check = Check("database_restore.restored", name, "critical" if acting else "unknown", reason[:300])
+    return _told([check])
+
+
+def _previewed(name: str, work: _Work) -> list[Check]:
+    """What the report says of a preview: what waits for a token, and whether an earlier restore left something."""
+    left = work.settled()
+    half_way, status = bool(work.broken_off), "ok"
+    if half_way or work.preview["leftovers"]:
+        status = "critical" if half_way else "warning"
+    waits = f"preview only, nothing was touched; with the token {work.plan.token} {work.sentence()}"
+    return [
+        Check("database_restore.interrupted", name, status, left, detail={"databases": work.preview["leftovers"]}),
+        Check("database_restore.restored", name, "warning", waits),
+        Check.skipped("database_restore.schema", name, "preview only: nothing was restored"),
+        Check.skipped("database_restore.rows", name, "preview only: nothing was restored"),
+    ]
+
+
+def _measured(
+    server: client.Server, database: str, expected: manifest.Facts | None, options: t.Mapping[str, t.Any]
+) -> t.Iterator[Check]:
+    """What is there afterwards, compared with the manifest of the backup."""
+    schema, rows, name = "database_restore.schema", "database_restore.rows", options["database"]
+    problem, found = f"there is no manifest of the backup to compare {database} with", None
+    if expected is not None:
+        try:
+            found = server.facts(database, expected)
+        except (Refused, Unmeasurable) as exc:
+            problem = f"{database} could not be asked after the restore: {exc}"
+    if expected is None or found is None:
+        yield Check.unknown(schema, name, problem)
+        yield Check.skipped(rows, name, f"not measured, see {schema}: {problem}", blocked_by=schema)
+        return
+    differences = manifest.schema_differences(expected, found)
+    summary = (
+        f"{database} has all {len(expected['tables'])} tables and {len(expected['objects'])} objects of the backup"
     )
+    if differences:
+        summary = f"{database} differs from the backup: {'; '.join(differences[:3])}"
+    yield Check.expect(schema, name, not differences, summary, differences=differences[:_MANY])
+    deviations = manifest.row_deviations(expected, found)
+    table, (before, after, percent) = max(deviations.items(), key=lambda item: item[1][2], default=("", (0, 0, 0.0)))
+    total = sum(one["rows"] or 0 for one in found["tables"].values())
+    summary = f"{database} has {total:,} rows, in no table other than in the backup"
+    if percent:
+        summary = f"{table} has {after:,} rows, and {before:,} in the backup, which is {number(percent)} % off"
+    different = {name: f"{was} → {now}" for name, (was, now, share) in deviations.items() if share}
+    limits = Limits(critical=number(options["rows_tolerance"]), unit="%")
+    yield Check.judge(rows, name, percent, limits, summary, tables=dict(list(different.items())[:_MANY]))
 
 
 # What, and in the place of what
@@ -173,105 +257,226 @@ def _digest(one: Backup, settings: t.Mapping[str, t.Any], deadline: float) -> st
     return probe.sha256(one, settings, 60, deadline)
 
 
-def _plan(options: t.Mapping[str, t.Any], server: client.Server, choice: Choice) -> tuple[guard.Plan, dict[str, t.Any]]:
-    database = options["database"]
-    guard.refuse_protected([database], [*OF_THE_SERVER, *(options["protected"] or [])])
-    there = server.databases()
-    tables = sorted(server.tables(database)) if database in there else []
-    leftovers = [one for one in there if re.fullmatch(rf"{re.escape(database)}_restore_{_STAMP}", one)]
-    what = {
-        "backup": choice.backup.place,
-        "sha256": choice.sha256,
-        "exists": database in there,
-        "tables": tables,
-        "leftovers": leftovers,
-        "swap": options["swap"],
-    }
-    action = "restore a backup in the place of a database" if options["swap"] else "restore a backup beside a database"
-    preview = {
-        **what,
-        "database": database,
-        "server": server.address,
-        "bytes": choice.backup.size,
-        "taken": proofs.time_text(choice.backup.taken),
-        "proven": choice.proven,
-        "lost": f"everything that was written to {database} since {proofs.time_text(choice.backup.taken)}",
-    }
-    return guard.Plan(action, f"{database} on {server.address}", what), preview
+class _Work:
+    """What a token is for: a plan, and its steps. What is written down of them tells how far it came."""
 
-
-class _Restore:
-    """One restore, step by step. ``record`` is what is written down of it, whatever becomes of it."""
+    outcome = "restored"
+    """What the record says when all went well."""
+    done = ""
+    """The same as a sentence."""
+    plan: guard.Plan
+    preview: dict[str, t.Any]
+    expected: manifest.Facts | None = None
+    """The manifest of the backup, once it is known."""
+    place: _Place
 
     def __init__(
         self,
         options: t.Mapping[str, t.Any],
         server: client.Server,
-        choice: Choice,
-        plan: guard.Plan,
+        broken_off: t.Sequence[_Place],
         warn: t.Callable[[str], None],
     ) -> None:
-        self.options, self.server, self.choice, self.plan, self.warn = options, server, choice, plan, warn
-        self.stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        self.options, self.server, self.broken_off, self.warn = options, server, broken_off, warn
         self.database = options["database"]
-        self.side = f"{self.database}_restore_{self.stamp.lower()}"
-        self.before = f"{self.database}_before_{self.stamp.lower()}"
-        self.place = _PLACES[server.engine](server, self.database, self.side, self.before)
-        self.expected: manifest.Facts | None = None
+        self.stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        guard.refuse_protected([self.database], [*OF_THE_SERVER, *(options["protected"] or [])])
+        self.there = server.databases()
+        beside = rf"{re.escape(self.database)}_restore_{_STAMP}"
+        self.leftovers = [one for one in self.there if re.fullmatch(beside, one)]
 
-    def run(self, preview: t.Mapping[str, t.Any]) -> Result:
+    def sentence(self) -> str:
+        """What would be done."""
+        raise NotImplementedError
+
+    def steps(self) -> t.Iterable[tuple[str, t.Callable[[], Result]]]:
+        raise NotImplementedError
+
+    def put_right(self) -> None:
+        """Bring what has failed half-way to one of its two ends."""
+        raise NotImplementedError
+
+    def settled(self) -> str:
+        """What an earlier restore has left, and becomes of it."""
+        if not (self.broken_off or self.leftovers):
+            return "no earlier restore has left anything"
+        states = [place.state() for place in self.broken_off]
+        known = {place.side for place in self.broken_off}
+        states += [f"{name}, which was being loaded, is removed" for name in self.leftovers if name not in known]
+        return f"an earlier restore of {self.database} was broken off: {'; '.join(states)}"
+
+    def run(self) -> Result:
         path = os.path.join(self.options["directory"], f"restore-{self.database}-{self.stamp}.json")
         record: dict[str, t.Any] = {
-            "plan": dict(preview), "token": self.plan.token, "by": _who(), "started": proofs.time_text(time.time()),
+            "plan": self.preview, "token": self.plan.token, "by": _who(), "started": proofs.time_text(time.time()),
             "steps": [], "outcome": "broken off",
         }  # fmt: skip
         proofs.write(path, json.dumps(record, indent=1))
         try:
-            for name, step in (
-                ("clear leftovers", self._clear),
-                ("back up what is there", self._back_up),
-                ("load beside it", self._load),
-                ("verify", self._verify),
-                ("swap", self._swap),
-            ):
+            for name, step in self.steps():
                 started = time.monotonic()
+                record["outcome"] = f"broken off, at the step: {name}"
+                self._note(path, record)
                 said = step()
                 record["steps"].append({"step": name, "seconds": round(time.monotonic() - started, 1), **said})
-            record["outcome"] = "restored" if self.options["swap"] else "restored beside it"
+            record["outcome"] = self.outcome
         except BaseException as exc:
             record["outcome"] = f"failed: {exc}"
-            if not self.place.swapped:
-                with contextlib.suppress(Refused, Unmeasurable):
-                    self.place.drop_side()
+            self._put_right(exc)
             raise
         finally:
-            self.place.leave()
             record["ended"] = proofs.time_text(time.time())
+            self._note(path, record)
+        return {"steps": record["steps"], "record": path, "kept": None, "side": None}
+
+    def _note(self, path: str, record: t.Mapping[str, t.Any]) -> None:
+        """Write down how far it came. That this is not possible any more is no reason to stop half-way."""
+        try:
             proofs.write(path, json.dumps(record, indent=1))
-        kept = self.before if self.options["swap"] and self.plan.what["exists"] else None
-        return {
-            "steps": record["steps"],
-            "record": path,
-            "kept": kept,
-            "side": None if self.options["swap"] else self.side,
-        }
+        except Unmeasurable as exc:
+            self.warn(str(exc))
 
     def _clear(self) -> Result:
-        for name in self.plan.what["leftovers"]:
-            self.place.drop(name)
+        """Repair and remove what runs that were killed have left."""
+        for place in self.broken_off:
+            place.settle()
+        for name in self.leftovers:
+            if name in self.server.databases():
+                self.place.drop(name)
         self.place.clear_users()
-        return {"dropped": self.plan.what["leftovers"]}
+        taking.clear_rest(self.options["directory"], self._own_backup)
+        scratch.clear_dead(self._workdir)
+        return {"dropped": self.leftovers}
+
+    @property
+    def _own_backup(self) -> str:
+        """How the backups of what is there are named."""
+        return f"{self.database}-before-restore"
+
+    @property
+    def _workdir(self) -> str:
+        """Where gpg may have a key ring as long as we live."""
+        return os.path.join(self.options["directory"], ".work")
+
+    def _put_right(self, failure: BaseException) -> None:
+        self.server.deadline = max(self.server.deadline, time.monotonic() + _GRACE)
+        try:
+            self.put_right()
+        except (Refused, Broken, Unmeasurable, Failed) as exc:
+            raise Failed(
+                f"{failure}. That could not be put right: {exc}. Run it again without a token to see what is there"
+            ) from failure
+
+
+class _Finish(_Work):
+    """The rest of a restore that was broken off when the two had changed places already."""
+
+    outcome = done = "a restore that was broken off has been finished"
+
+    def __init__(self, *arguments: t.Any) -> None:
+        super().__init__(*arguments)
+        self.place = next(place for place in self.broken_off if place.swapped)
+        self.expected = self.place.expected
+        what = {"backup": self.place.backup, "kept": self.place.before, "leftovers": self.leftovers}
+        self.plan = guard.Plan(
+            "finish a restore that was broken off", f"{self.database} on {self.server.address}", what
+        )
+        self.preview = {**what, "database": self.database, "server": self.server.address, "finish": True}
+
+    def sentence(self) -> str:
+        return (
+            f"the restore of {self.place.backup} was broken off when its tables were in the place of {self.database} on"
+            f" {self.server.address} already: it would be finished"
+        )
+
+    def steps(self) -> t.Iterable[tuple[str, t.Callable[[], Result]]]:
+        yield "finish what was broken off", self._clear
+
+    def put_right(self) -> None:
+        """Nothing: the next run finds what this one has found."""
+
+    def run(self) -> Result:
+        return {**super().run(), "kept": self.place.before if self.place.existed else None}
+
+
+class _Restore(_Work):
+    """One restore, from the choice of the backup on."""
+
+    def __init__(self, *arguments: t.Any) -> None:
+        super().__init__(*arguments)
+        self.choice = choose(self.options, self.server.deadline)
+        self.side = f"{self.database}_restore_{self.stamp.lower()}"
+        self.before = f"{self.database}_before_{self.stamp.lower()}"
+        self.place = _PLACES[self.server.engine](self.server, self.database, self.side, self.before)
+        self.exists = self.database in self.there
+        place = "in the place of" if self.options["swap"] else "beside"
+        self.outcome = "restored" if self.options["swap"] else "restored beside it"
+        self.done = f"{self.choice.backup.place} was restored {place} {self.database}"
+        what = {
+            "backup": self.choice.backup.place,
+            "sha256": self.choice.sha256,
+            "exists": self.exists,
+            "tables": sorted(self.server.tables(self.database)) if self.exists else [],
+            "leftovers": self.leftovers,
+            "swap": self.options["swap"],
+        }
+        self.preview = {
+            **what,
+            "database": self.database,
+            "server": self.server.address,
+            "bytes": self.choice.backup.size,
+            "taken": proofs.time_text(self.choice.backup.taken),
+            "proven": self.choice.proven,
+            "finish": False,
+            "lost": f"everything that was written to {self.database} since {proofs.time_text(self.choice.backup.taken)}",
+        }
+        if not self.options["swap"]:
+            self.preview["lost"] = "nothing: what is there stays in its place"
+        self.plan = guard.Plan(
+            f"restore a backup {place} a database", f"{self.database} on {self.server.address}", what
+        )
+
+    def sentence(self) -> str:
+        about, preview = self.choice, self.preview
+        place = "in the place of" if self.exists else "as a new database,"
+        place = place if preview["swap"] else "beside"
+        with_tables = f" with its {len(preview['tables'])} tables" if self.exists else ""
+        return (
+            f"{preview['backup']}, taken at {preview['taken']}, "
+            + (f"proven at {about.proven}" if about.proven else "never proven by a restore")
+            + f", would be put {place} {self.database} on {preview['server']}{with_tables}"
+        )
+
+    def steps(self) -> t.Iterable[tuple[str, t.Callable[[], Result]]]:
+        yield "clear leftovers", self._clear
+        yield "back up what is there", self._back_up
+        yield "load beside it", self._load
+        yield "verify", self._verify
+        yield "swap", self._swap
+
+    def put_right(self) -> None:
+        self.place.settle()
+
+    def run(self) -> Result:
+        try:
+            done = super().run()
+        finally:
+            self.place.leave()
+        if not self.options["swap"]:
+            return {**done, "side": self.side}
+        return {**done, "kept": self.before if self.exists else None}
+
+    def _clear(self) -> Result:
+        said = super()._clear()
+        self.exists = self.database in self.server.databases()
+        return said
 
     def _back_up(self) -> Result:
-        if not self.plan.what["exists"]:
+        if not self.exists:
             return {"backup": None}
         given = {key: self.options[key] for key in (*client.LOGIN, "age_recipients", "gpg_recipient_file", "timeout")}
         defaults = {key: about.get("default") for key, about in taking.OPTIONS.items()}
-        mine = {
-            "database": self.database,
-            "directory": self.options["directory"],
-            "name": f"{self.database}-before-restore",
-        }
+        mine = {"database": self.database, "directory": self.options["directory"], "name": self._own_backup}
         return {
             "backup": taking.take({**defaults, **given, **mine}, check_mode=False, warn=self.warn)["backup"]["path"]
         }
@@ -283,11 +488,16 @@ class _Restore:
             raise Failed(f"{one.place} has no manifest to verify it by: allow that by without_manifest")
         keys = Keys(**{field.name: self.options[field.name] for field in dataclasses.fields(Keys)})
         self.place.create_side()
-        stream = open_stream(probe.read(one, settings, 60), keys, total=one.size, deadline=self.server.deadline)
+        workdir = scratch.make(self._workdir)
         try:
-            scan = self._feed(stream.chunks)
+            source = probe.read(one, settings, 60)
+            stream = open_stream(source, keys, total=one.size, workdir=workdir, deadline=self.server.deadline)
+            try:
+                scan = self._feed(stream.chunks)
+            finally:
+                stream.close()
         finally:
-            stream.close()
+            scratch.remove(workdir)
         if stream.raw.sha256 != self.choice.sha256:
             raise Broken("read", "the backup has another checksum than the one that was chosen")
         if scan is not None and scan.header and not scan.complete:
@@ -331,8 +541,9 @@ class _Restore:
     def _swap(self) -> Result:
         if not self.options["swap"]:
             return {"swapped": False}
-        self.place.swap(exists=self.plan.what["exists"])
-        return {"swapped": True, "kept": self.before if self.plan.what["exists"] else None}
+        self.place.backup, self.place.expected = self.choice.backup.place, self.expected
+        self.place.swap(exists=self.exists)
+        return {"swapped": True, "kept": self.before if self.exists else None}
 
 
 def _who() -> str:
@@ -371,12 +582,28 @@ def _chooses(line: bytes, own: str) -> bool:
 class _Place:
     """Two databases on a server that change places."""
 
+    backup = ""
+    expected: manifest.Facts | None = None
+    """The backup that takes the place, and its manifest."""
+    existed = True
+    """Whether there was a database before."""
+
     def __init__(self, server: t.Any, database: str, side: str, before: str) -> None:
         self.server, self.database, self.side, self.before = server, database, side, before
         self.swapped = False
 
-    def drop_side(self) -> None:
-        if self.side in self.server.databases():
+    @classmethod
+    def broken_off(cls, server: t.Any, database: str) -> list[_Place]:
+        """What runs that were killed have left half-way between the two."""
+        return []
+
+    def state(self) -> str:
+        """What is half-way, and becomes of it, as a phrase."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Bring it to one of its two ends, wherever it stands: as it was, with nothing beside it, or swapped."""
+        if not self.swapped and self.side in self.server.databases():
             self.drop(self.side)
 
     def clear_users(self) -> None:
@@ -404,8 +631,15 @@ class _Place:
 class _Mysql(_Place):
     """Tables are renamed from one database to another, all in one statement. The dump is loaded by a user of its own, to
     whom the server grants nothing but the database beside.
+
+    That one statement cannot hold triggers, routines, events and views: tables with triggers cannot be renamed, and the
+    others belong to their database. So what it takes to put either state in order is written into a table before anything
+    is touched: the journal. It lies beside, and is renamed with the others. Where it is, tells how far it came.
     """
 
+    JOURNAL = "sre_runbooks_journal"
+    PATIENCE = 60
+    """Seconds for which the tables may be in use by somebody else."""
     USER = "sre_restore_"
     EXTRA = ("SET USER", "BINLOG ADMIN", "SET_ANY_DEFINER", "SET_USER_ID", "SYSTEM_VARIABLES_ADMIN")
     """What it takes to create routines of others, under its several names. Not all servers know all."""
@@ -447,39 +681,159 @@ class _Mysql(_Place):
         with self._loader as loader:
             loader.load(self.side, chunks)
 
+    @classmethod
+    def broken_off(cls, server: t.Any, database: str) -> list[_Place]:
+        found: list[_Place] = []
+        for (schema,) in server.sql(
+            "SELECT TABLE_SCHEMA FROM information_schema.TABLES"
+            f" WHERE TABLE_NAME = {manifest.text(cls.JOURNAL)} ORDER BY 1"
+        ):
+            told = re.fullmatch(rf"{re.escape(database)}_(restore|before)_({_STAMP})", schema)
+            if told:
+                place = cls(server, database, f"{database}_restore_{told[2]}", f"{database}_before_{told[2]}")
+                journal = place._journal(schema)
+                if journal:
+                    place.swapped = told[1] == "before"
+                    place.backup, place.expected = journal["backup"], journal["expected"]
+                    place.existed = journal["existed"]
+                    found.append(place)
+        return found
+
+    def state(self) -> str:
+        if self.swapped:
+            return (
+                f"the tables of {self.backup} are in the place of {self.database} already, not all of its triggers, routines,"
+                " events and views: that is finished first"
+            )
+        return f"the tables of {self.database} are as they were, not all of its triggers: they are put back first"
+
     def swap(self, *, exists: bool) -> None:
         database, side, before = self.database, self.side, self.before
-        ours, theirs = self.server.tables(database) if exists else [], self.server.tables(side)
-        views = {view: self._view(view) for view in self._names("VIEWS", "TABLE_NAME", "TABLE_SCHEMA", side)}
-        code, old_code = self.server.code(side), self.server.code(database) if exists else b""
+        ours, theirs = self._tables(database) if exists else [], self._tables(side)
         charset = self.server.sql(f"SHOW CREATE DATABASE {backquoted(side)}")[0][1].partition("/*")[2]
+        self._write_journal(exists=exists)
         for name in (before, *([] if exists else [database])):
             self.server.sql(f"CREATE DATABASE {backquoted(name)} /*{charset}")
         moves = [f"{_in(database, table)} TO {_in(before, table)}" for table in ours]
         moves += [f"{_in(side, table)} TO {_in(database, table)}" for table in theirs]
-        self._drop_triggers(side)
-        try:
-            self._drop_triggers(database)
-            self.server.sql(f"SET FOREIGN_KEY_CHECKS = 0; RENAME TABLE {', '.join(moves)}")
-        except (Refused, Unmeasurable):
-            self._drop_triggers(database)
-            self.server.load(database, iter([old_code]))
-            self.drop(before)
-            raise
+        moves.append(f"{_in(side, self.JOURNAL)} TO {_in(before, self.JOURNAL)}")
+        triggers = "".join(
+            f"DROP TRIGGER {_in(schema, name)};\n"
+            for schema in (side, database)
+            for name in self._names("TRIGGERS", "TRIGGER_NAME", "TRIGGER_SCHEMA", schema)
+        )
+        self.server.sql(
+            f"DO GET_LOCK({self._lock}, 0); SET SESSION lock_wait_timeout = {self.PATIENCE}, FOREIGN_KEY_CHECKS = 0;\n"
+            f"{triggers}RENAME TABLE {', '.join(moves)}"
+        )
         self.swapped = True
-        self._create_views(views)
-        self.server.load(database, iter([code]))
-        self.drop(side)
-        if not ours:
-            self.drop(before)
+        self._finish()
+
+    def settle(self) -> None:
+        if self.server.sql(f"SELECT GET_LOCK({self._lock}, {2 * self.PATIENCE})") != [["1"]]:
+            raise Failed(f"the server has not ended yet what an earlier run has told it to do with {self.database}")
+        if self._journal(self.before):
+            self.swapped = True
+            self._finish()
+        elif self._journal(self.side):
+            self._take_back()
+        else:
+            super().settle()
+
+    def _finish(self) -> None:
+        """What follows when the tables have changed places. It can be done again from the beginning."""
+        journal = self._journal(self.before)
+        for statement in journal["obsolete"]:
+            self.server.sql(statement, self.database)
+        self._create_views(journal["views"])
+        self.server.load(self.database, iter([journal["code"].encode()]))
+        if self.side in self.server.databases():
+            self.drop(self.side)
+        if journal["existed"]:
+            self.server.sql(f"DROP TABLE {_in(self.before, self.JOURNAL)}")
+        else:
+            self.drop(self.before)
+
+    def _take_back(self) -> None:
+        """What follows when the tables have not changed places. It can be done again from the beginning."""
+        journal = self._journal(self.side)
+        if journal["existed"]:
+            self.server.load(self.database, iter([journal["triggers"].encode()]))
+        for name in (self.before, *([] if journal["existed"] else [self.database])):
+            if name in self.server.databases() and not self._tables(name):
+                self.drop(name)
+        self.drop(self.side)
+
+    # The journal
+
+    @property
+    def _lock(self) -> str:
+        """Held while the tables change places, also when whoever told the server to do so is gone."""
+        return manifest.text(f"sre.runbooks/restore/{self.database}"[:64])
+
+    def _write_journal(self, *, exists: bool) -> None:
+        side, database = self.side, self.database
+        views = {view: self._view(view) for view in self._names("VIEWS", "TABLE_NAME", "TABLE_SCHEMA", side)}
+        code = self.server.code(side).replace(backquoted(side).encode(), backquoted(database).encode())
+        journal = {
+            "existed": exists,
+            "backup": self.backup,
+            "expected": self.expected,
+            "views": views,
+            "code": code.decode(),
+            "obsolete": list(self._obsolete()) if exists and self.expected is not None else [],
+            "triggers": self.server.code(database, triggers_only=True).decode() if exists else "",
+        }
+        packed = zlib.compress(json.dumps(journal).encode())
+        parts = [packed[start : start + 1024**2] for start in range(0, len(packed), 1024**2)]
+        self.server.sql(
+            f"CREATE TABLE {_in(side, self.JOURNAL)} (position int PRIMARY KEY, part longblob) ENGINE=InnoDB;\n"
+            "START TRANSACTION;\n"
+            + "".join(
+                f"INSERT INTO {_in(side, self.JOURNAL)} VALUES ({position}, 0x{part.hex()});\n"
+                for position, part in enumerate(parts)
+            )
+            + "COMMIT"
+        )
+
+    def _journal(self, database: str) -> dict[str, t.Any]:
+        """What is written in the journal in a database. Empty where there is none that was written to its end."""
+        if self.JOURNAL not in self._names("TABLES", "TABLE_NAME", "TABLE_SCHEMA", database):
+            return {}
+        parts = self.server.sql(f"SELECT HEX(part) FROM {_in(database, self.JOURNAL)} ORDER BY position")
+        packed = bytes.fromhex("".join(row[0] for row in parts))
+        return dict(json.loads(zlib.decompress(packed))) if packed else {}
+
+    def _obsolete(self) -> t.Iterator[str]:
+        """Statements that remove what the backup does not have: it would be left over from what was there before."""
+        for kind, table, column, schema in (
+            ("'VIEW'", "VIEWS", "TABLE_NAME", "TABLE_SCHEMA"),
+            ("ROUTINE_TYPE", "ROUTINES", "ROUTINE_NAME", "ROUTINE_SCHEMA"),
+            ("'EVENT'", "EVENTS", "EVENT_NAME", "EVENT_SCHEMA"),
+        ):
+            here, there = (
+                self.server.sql(
+                    f"SELECT {kind}, {column} FROM information_schema.{table} WHERE {schema} = {manifest.text(of)}"
+                )
+                for of in (self.database, self.side)
+            )
+            for what, name in here:
+                if [what, name] not in there:
+                    yield f"DROP {what} IF EXISTS {_in(self.database, name)}"
+
+    # What belongs to a database
+
+    def _tables(self, database: str) -> list[str]:
+        """All that can be renamed: also sequences, and tables that keep their history."""
+        rows = self.server.sql(
+            f"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {manifest.text(database)}"
+            f" AND TABLE_TYPE <> 'VIEW' AND TABLE_NAME <> {manifest.text(self.JOURNAL)} ORDER BY 1"
+        )
+        return [row[0] for row in rows]
 
     def _names(self, table: str, column: str, schema: str, of: str) -> list[str]:
         rows = self.server.sql(f"SELECT {column} FROM information_schema.{table} WHERE {schema} = {manifest.text(of)}")
         return [row[0] for row in rows]
-
-    def _drop_triggers(self, database: str) -> None:
-        for trigger in self._names("TRIGGERS", "TRIGGER_NAME", "TRIGGER_SCHEMA", database):
-            self.server.sql(f"DROP TRIGGER {_in(database, trigger)}")
 
     def _view(self, view: str) -> str:
         """The statement that creates a view, as of the database that it is going to be in."""
@@ -507,7 +861,7 @@ def _in(database: str, name: str) -> str:
 
 
 class _Postgresql(_Place):
-    """Databases are renamed. Who may connect, and settings, go over to the new one."""
+    """Databases are renamed, both in one transaction. Who may connect, and settings, go over to the new one before."""
 
     LISTS = ("search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries", "DateStyle")
 
@@ -532,40 +886,51 @@ class _Postgresql(_Place):
     def load_packed(self, chunks: Chunks) -> None:
         self.server.load_packed(self.side, chunks)
 
-    def _end_sessions(self, name: str) -> None:
+    def _end_sessions(self, *names: str) -> None:
+        listed = ", ".join(map(manifest.text, names))
         self.server.sql(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {manifest.text(name)}"
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ({listed})"
             " AND pid <> pg_backend_pid()"
         )
 
     def swap(self, *, exists: bool) -> None:
-        if not exists:
-            self._rename(self.side, self.database)
-            self.swapped = True
-            return
-        self.server.sql(f"ALTER DATABASE {doublequoted(self.database)} ALLOW_CONNECTIONS false")
-        moved = False
-        try:
-            self._rename(self.database, self.before)
-            moved = True
-            self._rename(self.side, self.database)
-        except (Refused, Unmeasurable):
-            if moved:
-                self._rename(self.before, self.database)
-            self.server.sql(f"ALTER DATABASE {doublequoted(self.database)} ALLOW_CONNECTIONS true")
-            raise
+        renames = f"ALTER DATABASE {doublequoted(self.side)} RENAME TO {doublequoted(self.database)};\n"
+        if exists:
+            for statement in self._settings():
+                self.server.sql(statement)
+            away = f"ALTER DATABASE {doublequoted(self.database)} RENAME TO {doublequoted(self.before)};\n"
+            renames = away + renames
+        with self._without_sessions(self.database, self.side):
+            self.server.sql(f"BEGIN;\n{renames}COMMIT;")
         self.swapped = True
-        for statement in self._settings():
-            self.server.sql(statement)
-        self.server.sql(f"ALTER DATABASE {doublequoted(self.before)} ALLOW_CONNECTIONS true")
 
-    def _rename(self, old: str, new: str) -> None:
-        self._end_sessions(old)
-        self.server.sql(f"ALTER DATABASE {doublequoted(old)} RENAME TO {doublequoted(new)}")
+    @contextlib.contextmanager
+    def _without_sessions(self, *names: str) -> t.Iterator[None]:
+        """End sessions as they come. A rename waits some seconds for them to end, and keeps new ones out meanwhile."""
+        done = threading.Event()
+
+        def end() -> None:
+            while not done.wait(0.2):
+                with contextlib.suppress(Refused, Unmeasurable):
+                    self._end_sessions(*names)
+
+        self._end_sessions(*names)
+        thread = threading.Thread(target=end, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def settle(self) -> None:
+        if self.before in self.server.databases():
+            self.swapped = True
+        super().settle()
 
     def _settings(self) -> t.Iterator[str]:
-        """Statements that give the new database the grants and settings of the old one."""
-        new, old = doublequoted(self.database), manifest.text(self.before)
+        """Statements that give the new database, as yet beside, the grants and settings of the old one."""
+        new, old = doublequoted(self.side), manifest.text(self.database)
         grants = self.server.sql(
             "SELECT a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END"
             f", a.is_grantable FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = {old}"

@@ -134,8 +134,8 @@ class _Mysql:
         found: dict[str, Facts] = {
             name: {"columns": {}, "indexes": {}, "constraints": {}, "key": [], "about": int(rows)}
             for name, rows in self._sql(
-                "SELECT TABLE_NAME, COALESCE(TABLE_ROWS, 0) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
-                f" AND TABLE_SCHEMA = {self._database} ORDER BY TABLE_NAME"
+                "SELECT TABLE_NAME, COALESCE(TABLE_ROWS, 0) FROM information_schema.TABLES"
+                f" WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = {self._database} ORDER BY TABLE_NAME"
             )
         }
         for name, column, kind, null, collation in self._sql(

@@ -19,13 +19,20 @@ description:
     somebody drops it. Whatever goes wrong before the swap, the database is as it was.
   - A dump that reaches for another database, or for files and programs, is refused at that line. To MariaDB and MySQL it is
     loaded by a user that is made for it, to whom the server grants nothing but the database beside.
-  - In MariaDB and MySQL, all tables change places in one statement; triggers, routines, events and views are made anew.
-    Routines, events and views that the backup does not have, stay. In PostgreSQL the databases are renamed, their sessions
-    are ended; owner, encoding, grants and settings go over.
+  - They change places in one step of the server. In PostgreSQL both are renamed in one transaction; their sessions are ended;
+    owner, encoding, grants and settings go over before. In MariaDB and MySQL all tables, and sequences, are renamed in one
+    statement, for which they may be in use by others for a minute. Triggers, routines, events and views are made anew after
+    it, and those that the manifest does not have are removed.
+  - So whenever it is killed, the tables are all the old ones or all the new ones. What is half-way beside that stands in a
+    journal on the server. The next preview says so, and its token takes it back or finishes it first. A database beside,
+    which was being loaded, is removed.
+  - Afterwards the database is measured where applications find it, and compared with the manifest once more. The checks
+    C(database_restore.schema) and C(database_restore.rows) are C(critical) when it is not the same, and C(unknown) when it
+    cannot be asked or when there is no manifest. A preview is a C(warning) of C(database_restore.restored), which holds the
+    token.
   - Databases of the server itself and O(protected) ones are refused in any case. Of several backups, only one that was proven
     by M(sre.runbooks.restore_proof) is taken, unless told otherwise by O(choose).
-  - Stop the applications before, what they write meanwhile is lost. A run that was killed leaves at most the database beside,
-    which the next preview lists and the next restore removes.
+  - Stop the applications before, what they write meanwhile is lost.
   - A record of each step lies in O(directory), whatever the outcome. In check mode it is a preview in any case.
 author: [sre.runbooks contributors (@sre-runbooks)]
 requirements:
@@ -205,7 +212,9 @@ token:
   type: str
   sample: 4f1c9a0be2d85a17
 preview:
-  description: What would be done, or was done.
+  description:
+    - What would be done, or was done. C(leftovers) are databases beside, of restores that were killed. With C(finish) the
+      rest of such a restore is done, and no other one is begun.
   returned: success
   type: dict
   sample:
@@ -220,7 +229,23 @@ preview:
     tables: [customers, orders]
     leftovers: []
     swap: true
+    finish: false
     lost: everything that was written to shop since 2025-11-05T02:00:01Z
+msg:
+  description: The preview with its token, or what was done, as a sentence.
+  returned: always
+  type: str
+  sample: /var/backups/shop/shop-20251105T020001Z.sql.zst was restored in the place of shop, see …
+checks:
+  description: One record for each check, which the report takes up. After a failure only C(database_restore.restored).
+  returned: always
+  type: list
+  elements: dict
+status:
+  description: The worst status of all checks.
+  returned: always
+  type: str
+  sample: ok
 restored:
   description: Whether it was done.
   returned: success
@@ -259,8 +284,10 @@ def main() -> None:
     try:
         restoring.validate(module.params)
         result = restoring.restore(module.params, check_mode=module.check_mode, warn=module.warn)
-    except (BadOption, restoring.Failed) as exc:
+    except BadOption as exc:
         module.fail_json(msg=str(exc))
+    except restoring.Failed as exc:
+        module.fail_json(msg=str(exc), **restoring.failed(module.params, str(exc)))
     module.exit_json(changed=result["restored"] or (module.check_mode and bool(module.params["token"])), **result)
 
 

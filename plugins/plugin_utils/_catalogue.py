@@ -12,7 +12,12 @@ import functools
 import importlib
 import pkgutil
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _checks, _mysql_maintenance, _patch
+from ansible_collections.sre.runbooks.plugins.module_utils import (
+    _checks,
+    _database_restore,
+    _mysql_maintenance,
+    _patch,
+)
 from ansible_collections.sre.runbooks.plugins.plugin_utils import _review, _trend
 
 CONTROLLER = {
@@ -33,7 +38,9 @@ CONTROLLER = {
 @functools.cache
 def promises() -> dict[str, str]:
     """Check id → promise, of all kinds, of history and of the run itself."""
-    found = {**CONTROLLER, **_mysql_maintenance.CHECKS, **_patch.CHECKS, **_review.CHECKS, **_trend.CHECKS}
-    for module in pkgutil.iter_modules(_checks.__path__):
-        found.update(importlib.import_module(f"{_checks.__name__}.{module.name}").CHECKS)
+    found = dict(CONTROLLER)
+    for module in (_database_restore, _mysql_maintenance, _patch, _review, _trend):
+        found.update(module.CHECKS)
+    for kind in pkgutil.iter_modules(_checks.__path__):
+        found.update(importlib.import_module(f"{_checks.__name__}.{kind.name}").CHECKS)
     return found

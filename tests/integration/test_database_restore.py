@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +26,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _database_back
 from ansible_collections.sre.runbooks.plugins.module_utils import _database_restore as restoring
 from ansible_collections.sre.runbooks.plugins.module_utils import _proofs as proofs
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption
-from ansible_collections.sre.runbooks.tests.integration.playbook import Site
+from ansible_collections.sre.runbooks.tests.integration.playbook import ROOT, Site
+from ansible_collections.sre.runbooks.tests.integration.test_database_backup import die_when_called
 
 TABLES = """
 CREATE TABLE customers (id int PRIMARY KEY, name varchar(50));
@@ -74,7 +79,7 @@ class Shop:
     def state(self) -> list[str]:
         """All rows and all objects, as one list."""
         schema = "shop" if self.mysql else "public"
-        asked = [f"SELECT * FROM {table} ORDER BY id" for table in ("customers", "orders", "a_first")]
+        asked = [f"SELECT * FROM {table} ORDER BY id" for table in ("a_first",)]
         asked += [
             f"SELECT {name} FROM information_schema.{table} WHERE {where} = '{schema}' ORDER BY 1"
             for name, table, where in (
@@ -84,7 +89,11 @@ class Shop:
                 ("constraint_name", "referential_constraints", "constraint_schema"),
             )
         ]
-        return [self.sql(statement) for statement in asked]
+        return [*self.tables(), *(self.sql(statement) for statement in asked)]
+
+    def tables(self) -> list[str]:
+        """The rows of tables only, as :meth:`state` begins."""
+        return [self.sql(f"SELECT * FROM {table} ORDER BY id") for table in ("customers", "orders")]
 
     def back_up(self, *, prove: bool = True) -> dict[str, Any]:
         given = {**self.login, "database": "shop", "directory": str(self.folder / "backups")}
@@ -98,7 +107,7 @@ class Shop:
         proof = {"at": "2025-11-05T03:00:00Z", "sha256": sha256, "proven": True, "tables": None}
         proofs.add(proofs.path_of(str(self.folder / "proofs"), "shop"), proof, [])
 
-    def restore(self, *, check_mode: bool = False, **more: Any) -> dict[str, Any]:
+    def options(self, **more: Any) -> dict[str, Any]:
         given = {
             **self.login, "database": "shop", "source": f"{self.folder}/backups/shop-*",
             "directory": str(self.folder / "restores"), "proofs": str(self.folder / "proofs"), **more,
@@ -106,15 +115,18 @@ class Shop:
         validated = ArgumentSpecValidator(restoring.OPTIONS).validate(given)
         assert not validated.error_messages
         restoring.validate(validated.validated_parameters)
+        return dict(validated.validated_parameters)
+
+    def restore(self, *, check_mode: bool = False, **more: Any) -> dict[str, Any]:
         warnings: list[str] = []
-        result = restoring.restore(validated.validated_parameters, check_mode=check_mode, warn=warnings.append)
+        result = restoring.restore(self.options(**more), check_mode=check_mode, warn=warnings.append)
         return {**result, "warnings": warnings}
 
     def restore_for_real(self, **more: Any) -> dict[str, Any]:
         return self.restore(**more, token=self.restore(**more)["token"])
 
     def record(self) -> dict[str, Any]:
-        (path,) = (self.folder / "restores").glob("restore-shop-*.json")
+        path = max((self.folder / "restores").glob("restore-shop-*.json"))
         assert os.stat(path).st_mode & 0o777 == 0o600
         return dict(json.loads(path.read_text()))
 
@@ -213,6 +225,111 @@ def test_who_may_connect_and_settings_go_over(shop: Shop) -> None:
     assert shop.sql(asked) == before
     shop.clear()
     shop.server.sql("DROP ROLE web", "postgres")
+
+
+@pytest.mark.parametrize("shop", ["mysql"], indirect=True)
+def test_everything_that_belongs_to_a_database_changes_places(shop: Shop) -> None:
+    shop.sql("CREATE SEQUENCE numbers START WITH 100; SELECT NEXTVAL(numbers)")
+    shop.sql("CREATE TABLE versioned (id int PRIMARY KEY) WITH SYSTEM VERSIONING; INSERT INTO versioned VALUES (1)")
+    good = shop.state()
+    shop.back_up()
+    damage(shop)
+    shop.sql("DROP SEQUENCE numbers; DELETE FROM versioned; CREATE VIEW newer AS SELECT id FROM junk")
+    shop.sql("CREATE PROCEDURE newer() SELECT 1; CREATE EVENT newer ON SCHEDULE EVERY 1 DAY DO DELETE FROM junk")
+    assert shop.restore_for_real()["status"] == "ok"
+    assert shop.state() == good, "and what the backup does not have is gone"
+    assert shop.sql("SELECT count(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = 'shop'") == "0"
+    assert int(shop.sql("SELECT NEXTVAL(numbers)")) > 100
+    assert shop.sql("SELECT id FROM versioned") == "1"
+    with pytest.raises(AssertionError, match="foreign key constraint fails"):
+        shop.sql("INSERT INTO orders VALUES (11, 99, 'of nobody')")
+
+
+@pytest.mark.parametrize("shop", ["postgresql"], indirect=True)
+def test_applications_that_come_back_at_once_do_not_keep_it_from_being_swapped(shop: Shop) -> None:
+    good = shop.state()
+    shop.back_up()
+    damage(shop)
+    token = shop.restore()["token"]
+    over = threading.Event()
+
+    def application() -> None:
+        while not over.is_set():
+            with contextlib.suppress(subprocess.CalledProcessError):
+                shop.sql("SELECT pg_sleep(30)")
+
+    applications = [threading.Thread(target=application) for _each in range(3)]
+    for one in applications:
+        one.start()
+    try:
+        assert shop.restore(token=token)["status"] == "ok"
+    finally:
+        over.set()
+        shop.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)'")
+        for one in applications:
+            one.join()
+    assert shop.state() == good
+
+
+# What is measured
+
+
+def statuses(result: dict[str, Any]) -> dict[str, str]:
+    return {check["id"].partition(".")[2]: check["status"] for check in result["checks"]}
+
+
+def summaries(result: dict[str, Any]) -> dict[str, str]:
+    return {check["id"].partition(".")[2]: check["summary"] for check in result["checks"]}
+
+
+def test_a_preview_says_that_it_is_one_and_a_restore_what_is_there(shop: Shop) -> None:
+    shop.back_up()
+    damage(shop)
+    result = shop.restore()
+    assert statuses(result) == {"interrupted": "ok", "restored": "warning", "schema": "skipped", "rows": "skipped"}
+    begin = (
+        f"preview only, nothing was touched; with the token {result['token']} {result['preview']['backup']}, taken at"
+    )
+    assert summaries(result)["restored"].startswith(begin)
+    result = shop.restore(token=result["token"])
+    assert set(statuses(result).values()) == {"ok"}
+    assert summaries(result)["rows"] == "shop has 5 rows, in no table other than in the backup"
+    assert {check["id"] for check in result["checks"]} == set(restoring.CHECKS)
+
+
+def test_a_database_that_is_not_what_the_manifest_says_is_red(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.back_up()
+    place = restoring._PLACES[shop.login["engine"]]
+    real = place.swap
+
+    def swapped(self: Any, *, exists: bool) -> None:
+        real(self, exists=exists)
+        shop.sql(
+            "DELETE FROM orders WHERE id = 9; ALTER TABLE customers ADD COLUMN more int; CREATE TABLE junk (id int)"
+        )
+
+    monkeypatch.setattr(place, "swap", swapped)
+    result = shop.restore_for_real()
+    assert statuses(result) == {"interrupted": "ok", "restored": "ok", "schema": "critical", "rows": "critical"}
+    assert "table junk was not there; column customers.more was not there" in summaries(result)["schema"]
+    assert summaries(result)["rows"] == "orders has 2 rows, and 3 in the backup, which is 33.33 % off"
+    assert result["status"] == "critical"
+
+
+def test_a_database_that_cannot_be_asked_is_unknown(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.back_up()
+    server = type(restoring.client.connect(shop.login, 0))
+    real = server.facts
+
+    def facts(self: Any, database: str, like: Any = None) -> Any:
+        if database == "shop" and like:
+            raise restoring.Refused("Server has gone away")
+        return real(self, database, like)
+
+    monkeypatch.setattr(server, "facts", facts)
+    result = shop.restore_for_real()
+    assert statuses(result) == {"interrupted": "ok", "restored": "ok", "schema": "unknown", "rows": "skipped"}
+    assert summaries(result)["schema"] == "shop could not be asked after the restore: Server has gone away"
 
 
 # Which backup
@@ -359,6 +476,165 @@ def test_a_backup_without_a_manifest_is_only_taken_when_told_to(shop: Shop) -> N
         shop.restore_for_real(choose="newest")
     result = shop.restore_for_real(choose="newest", without_manifest=True)
     assert any("there is no manifest" in str(step) for step in result["steps"])
+    assert statuses(result)["schema"] == "unknown"
+    assert summaries(result)["schema"] == "there is no manifest of the backup to compare shop with"
+
+
+# A restore that is killed
+
+
+def _first_part(where: str) -> Callable[..., Any]:
+    """Run statements until the first that begins so, then die. A transaction that was begun is never ended."""
+
+    def sql(real: Callable[..., Any], server: Any, statements: str, database: str | None = None) -> Any:
+        if where not in statements:
+            return real(server, statements, database)
+        real(server, statements[: statements.index(where)], database)
+        return os.kill(os.getpid(), signal.SIGKILL)
+
+    return sql
+
+
+def _within(place: Any, name: str, deadly: Callable[..., Any]) -> None:
+    real = getattr(place, name)
+    setattr(place, name, lambda *arguments, **options: deadly(real, *arguments, **options))
+
+
+def _half_of_it(real: Callable[..., Any], server: Any, argv: Any, chunks: Iterator[bytes]) -> None:
+    """Load the first half of a dump, then die."""
+
+    def half() -> Iterator[bytes]:
+        content = b"".join(chunks)
+        yield content[: len(content) // 2]
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    real(server, argv, half())
+
+
+MYSQL, POSTGRESQL = restoring._Mysql, restoring._Postgresql
+ANYWHERE: dict[str, Callable[[], None]] = {
+    "while what is there is backed up": lambda: die_when_called(restoring.taking, "_stream", after=True),
+    "while it is loaded": lambda: _within(restoring.client.Server, "_through", _half_of_it),
+    "before it is verified": lambda: die_when_called(restoring._Restore, "_verify"),
+}
+MOMENTS: dict[str, dict[str, Callable[[], None]]] = {
+    "mysql": {
+        **ANYWHERE,
+        "before the journal": lambda: die_when_called(MYSQL, "swap"),
+        "before the journal is written to its end": lambda: _within(
+            restoring.client.Mysql, "sql", _first_part("INSERT INTO `shop_restore_")
+        ),
+        "before the triggers are dropped": lambda: _within(restoring.client.Mysql, "sql", _first_part("DROP TRIGGER")),
+        "before the tables are renamed": lambda: _within(restoring.client.Mysql, "sql", _first_part("RENAME TABLE")),
+        "after the tables are renamed": lambda: die_when_called(MYSQL, "_finish"),
+        "before the triggers are made anew": lambda: die_when_called(MYSQL, "_create_views", after=True),
+        "before the database beside is dropped": lambda: die_when_called(
+            MYSQL, "drop", lambda _place, name: "_restore_" in name
+        ),
+        "before the journal is removed": lambda: die_when_called(
+            MYSQL, "drop", lambda _place, name: "_restore_" in name, after=True
+        ),
+    },
+    "postgresql": {
+        **ANYWHERE,
+        "before they change names": lambda: die_when_called(POSTGRESQL, "swap"),
+        "between the two names": lambda: _within(
+            restoring.client.Postgresql, "sql", _first_part('ALTER DATABASE "shop_restore_')
+        ),
+        "before the end of the transaction": lambda: _within(restoring.client.Postgresql, "sql", _first_part("COMMIT")),
+        "after they changed names": lambda: die_when_called(POSTGRESQL, "swap", after=True),
+    },
+}
+"""When a run dies → how that is brought about, in its own process."""
+HALF_WAY = list(MOMENTS["mysql"])[5:]
+"""The moments at which the journal is needed."""
+SWAPPED = [*list(MOMENTS["mysql"])[7:], "after they changed names"]
+EVERY_MOMENT = [
+    pytest.param(engine, moment, id=f"{engine}-{moment}") for engine in MOMENTS for moment in MOMENTS[engine]
+]
+
+
+def restore_and_die() -> None:
+    """A process that restores and is killed at a moment: both are read from the standard input."""
+    given = json.load(sys.stdin)
+    MOMENTS[given["options"]["engine"]][given["moment"]]()
+    restoring.restore(given["options"], check_mode=False, warn=print)
+
+
+def die(shop: Shop, moment: str, **more: Any) -> None:
+    options = shop.options(**more)
+    options["token"] = shop.restore(**more)["token"]
+    (shop.folder / "tmp").mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import restore_and_die; restore_and_die()"],
+        input=json.dumps({"options": options, "moment": moment}), text=True, capture_output=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "collections"), "TMPDIR": str(shop.folder / "tmp")},
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, f"it did not come to that moment: {done.stdout}{done.stderr}"
+    assert list((shop.folder / "tmp").iterdir()) == []
+    assert "broken off, at the step: " in shop.record()["outcome"]
+
+
+@pytest.mark.parametrize(("shop", "moment"), EVERY_MOMENT, indirect=["shop"])
+def test_a_restore_that_is_killed_leaves_all_old_or_all_new_and_the_next_run_says_which_and_repairs_it(
+    shop: Shop, moment: str
+) -> None:
+    good = shop.state()
+    about = shop.back_up()
+    damage(shop)
+    bad = shop.state()
+    die(shop, moment)
+    tables, expected = shop.tables(), good if moment in SWAPPED else bad
+    assert tables == expected[: len(tables)], "no table is missing and none is of the other state"
+    if moment not in HALF_WAY:
+        assert shop.state() == expected, "triggers, routines and views as well"
+
+    preview = shop.restore()
+    found = {check["id"]: check for check in preview["checks"]}["database_restore.interrupted"]
+    left = [name for name in shop.databases() if "_restore_" in name]
+    assert preview["preview"]["leftovers"] == left
+    assert found["status"] == ("critical" if moment in HALF_WAY else "warning" if left else "ok")
+    if moment in HALF_WAY:
+        assert ("in the place of shop already" if moment in SWAPPED else "are as they were") in found["summary"]
+    assert preview["preview"]["finish"] == (moment in HALF_WAY and moment in SWAPPED)
+    assert preview["preview"]["backup"] == about["path"]
+
+    result = shop.restore(token=preview["token"])
+    assert result["status"] == "ok", result["checks"]
+    assert shop.state() == good
+    kept = [name for name in shop.databases() if name != "shop"]
+    assert result["kept"] in kept
+    assert len(kept) == 1 + (moment == "after they changed names"), "that one had been a whole restore"
+    assert shop.sql("SELECT name FROM customers WHERE id = 1", kept[0]) == "gone"
+    assert not [name for name in os.listdir(shop.folder / "restores") if ".part" in name]
+    assert not list((shop.folder / "restores" / ".work").glob("*"))
+    again = {check["id"]: check["status"] for check in shop.restore()["checks"]}
+    assert again["database_restore.interrupted"] == "ok", "nothing is left beside it"
+
+
+@pytest.mark.parametrize("shop", ["mysql"], indirect=True)
+@pytest.mark.parametrize("moment", HALF_WAY[:2])
+def test_what_was_killed_is_put_back_also_when_the_next_restore_fails(
+    shop: Shop, broken: Callable[[Callable[[bytes], bytes]], Path], moment: str
+) -> None:
+    path = broken(with_first(b"FROBNICATE;"))
+    damage(shop)
+    before = shop.state()
+    die(shop, moment, source=f"{shop.folder}/backups/shop-2*", choose="newest")
+    with pytest.raises(restoring.Failed, match="load: "):
+        shop.restore_for_real(source=str(path), choose="newest")
+    assert (shop.state(), shop.databases()) == (before, ["shop"])
+
+
+@pytest.mark.parametrize("shop", ["mysql"], indirect=True)
+@pytest.mark.parametrize("moment", ["before the tables are renamed", "after the tables are renamed"])
+def test_a_restore_of_a_database_that_is_gone_is_repaired_as_well(shop: Shop, moment: str) -> None:
+    good = shop.state()
+    shop.back_up()
+    shop.clear()
+    die(shop, moment)
+    result = shop.restore_for_real()
+    assert (shop.state(), shop.databases(), result["kept"]) == (good, ["shop"], None)
 
 
 def test_what_a_killed_restore_has_left_is_seen_and_removed_by_the_next(shop: Shop) -> None:
@@ -389,7 +665,7 @@ def test_a_swap_that_the_server_refuses_is_taken_back(shop: Shop, monkeypatch: p
     real = type(restoring.client.connect(shop.login, 0)).sql
 
     def refusing(self: Any, statements: str, database: str | None = None) -> Any:
-        if "RENAME TABLE" in statements or re.match(r'ALTER DATABASE "shop_restore_\w+" RENAME', statements):
+        if "RENAME T" in statements:
             raise restoring.Refused("not today")
         return real(self, statements, database)
 
@@ -425,10 +701,18 @@ def test_the_role_shows_the_token_first_and_restores_with_it(shop: Shop) -> None
     }
     first = Site(shop.folder, {"sre_fail_on": "never"}).run([role], "-vvv")
     assert first.rc == 0, first.output
-    token = re.search(r"token: ([0-9a-f]{16})", first.output)
+    token = re.search(r"with\s+the\s+token\s+([0-9a-f]{16})", first.output)
     assert token, first.output
     assert "changed=0" in first.output
+    assert first.facts["verdict"] == "warning"
+    (preview,) = first.of("database_restore.restored")
+    assert preview["summary"].startswith("preview only, nothing was touched; with the token ")
     second = Site(shop.folder, {"sre_fail_on": "never"}).run([role], "-vvv", "-e", f"restore_database_token={token[1]}")
     assert second.rc == 0, second.output
+    assert second.facts["verdict"] == "ok"
+    assert {record["id"] for record in second.records if record["status"] == "ok"} >= set(restoring.CHECKS)
     assert shop.state() == good
+    third = Site(shop.folder, {"sre_fail_on": "critical"}).run([role], "-e", f"restore_database_token={token[1]}")
+    assert (third.rc != 0, third.facts["verdict"]) == (True, "unknown")
+    assert "has changed since the preview" in third.of("database_restore.restored")[0]["summary"]
     assert "secret-of-admin" not in first.output + second.output
