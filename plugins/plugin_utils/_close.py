@@ -251,7 +251,9 @@ class _Closing:
             return None, str(exc)
 
     def _remember(self, history: History) -> None:
-        self.before = history.previous(self.settings.system, self.facts["occasion"], self.facts["started"])
+        self.before = history.previous(
+            self.settings.system, self.facts["occasion"], self.facts["started"], playbook=self.facts["playbook"]
+        )
         if self.settings.runbook:
             since = self.now - REMINDED
             rows = history.attestations(self.settings.system, since=since.date())

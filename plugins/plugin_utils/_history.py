@@ -235,9 +235,11 @@ class History:
         return {key: known[key].key for key in found}
 
     def previous(
-        self, system: str, occasion: str | None, before: str | dt.datetime
+        self, system: str, occasion: str | None, before: str | dt.datetime, *, playbook: str | None = None
     ) -> tuple[dict[str, t.Any], list[Record]] | None:
         """The last run of an occasion that came to its end and was not limited, and its records; None for none.
+
+        Without an occasion it is the last such run of the ``playbook``: others look at other things.
 
         A record has host, id, target, status, value, unit, summary (empty for ok), change, since and at.
         """
@@ -253,6 +255,8 @@ class History:
             .order_by(RUNS.c.started.desc(), RUNS.c.key.desc())
             .limit(1)
         )
+        if occasion is None and playbook is not None:
+            last = last.where(RUNS.c.document["playbook"].as_string() == playbook)
         with self._transaction() as connection:
             run = connection.execute(last).one_or_none()
             if run is None:

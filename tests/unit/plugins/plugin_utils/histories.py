@@ -144,6 +144,14 @@ class EveryHistory:
         assert found is not None
         assert found[0]["id"] == "run-0"
 
+    def test_a_run_without_an_occasion_is_compared_with_one_of_the_same_playbook(self, history: History) -> None:
+        for day, playbook in enumerate(["backup", "restore_database", "restore_drill"]):
+            history.save(run(day, occasion=None, playbook=playbook), [])
+        found = history.previous("shop", None, on(3), playbook="backup")
+        assert found is not None
+        assert found[0]["id"] == "run-0"
+        assert history.previous("shop", None, on(3), playbook="patching") is None
+
     def test_runs_are_listed_from_the_latest_on(self, history: History) -> None:
         for day in range(3):
             history.save(run(day), [])
