@@ -97,6 +97,8 @@ OF_THE_SERVER = (
 _STAMP = r"\d{8}t\d{6}z"
 _LONGEST = 63
 _MANY = 20
+BESIDE = "restored beside it"
+"""What the record says of a restore that was not to be swapped."""
 _GRACE = 300.0
 """Seconds for putting right what has failed, when the time for all of it is over."""
 
@@ -170,8 +172,17 @@ def _told(checks: t.Sequence[Check]) -> Result:
 def failed(options: t.Mapping[str, t.Any], reason: str) -> Result:
     """What the report says when :class:`Failed` was raised."""
     name, acting = options["database"], bool(options["token"]) and not reason.startswith("refused: ")
-    check = Check("database_restore.restored", name, "critical" if acting else "unknown", reason[:300])
-    return _told([check])
+    restored = "database_restore.restored"
+    rest = (one for one in CHECKS if one != restored)
+    return _told(
+        [
+            Check(restored, name, "critical" if acting else "unknown", reason[:300]),
+            *(
+                Check.skipped(one, name, f"not measured, see {restored}: {reason[:300]}", blocked_by=restored)
+                for one in rest
+            ),
+        ]
+    )
 
 
 def _previewed(name: str, work: _Work) -> list[Check]:
@@ -283,7 +294,17 @@ class _Work:
         guard.refuse_protected([self.database], [*OF_THE_SERVER, *(options["protected"] or [])])
         self.there = server.databases()
         beside = rf"{re.escape(self.database)}_restore_{_STAMP}"
-        self.leftovers = [one for one in self.there if re.fullmatch(beside, one)]
+        self.leftovers = [one for one in self.there if re.fullmatch(beside, one) and not self._was_meant(one)]
+
+    def _was_meant(self, beside: str) -> bool:
+        """Whether a database was restored beside on purpose. It stays until somebody drops it."""
+        with contextlib.suppress(OSError, ValueError), open(self._path(beside[-16:].upper()), encoding="utf-8") as file:
+            return bool(json.load(file)["outcome"] == BESIDE)
+        return False
+
+    def _path(self, stamp: str) -> str:
+        """Where the record of a restore lies."""
+        return os.path.join(self.options["directory"], f"restore-{self.database}-{stamp}.json")
 
     def sentence(self) -> str:
         """What would be done."""
@@ -306,7 +327,7 @@ class _Work:
         return f"an earlier restore of {self.database} was broken off: {'; '.join(states)}"
 
     def run(self) -> Result:
-        path = os.path.join(self.options["directory"], f"restore-{self.database}-{self.stamp}.json")
+        path = self._path(self.stamp)
         record: dict[str, t.Any] = {
             "plan": self.preview, "token": self.plan.token, "by": _who(), "started": proofs.time_text(time.time()),
             "steps": [], "outcome": "broken off",
@@ -405,15 +426,19 @@ class _Restore(_Work):
     def __init__(self, *arguments: t.Any) -> None:
         super().__init__(*arguments)
         self.choice = choose(self.options, self.server.deadline)
+        one = self.choice.backup
+        self.expected = probe.told_facts(one, self.options["s3"] or {}, 60)
+        if self.expected is None and not self.options["without_manifest"]:
+            raise Failed(f"{one.place} has no manifest to verify it by: allow that by without_manifest")
         self.side = f"{self.database}_restore_{self.stamp.lower()}"
         self.before = f"{self.database}_before_{self.stamp.lower()}"
         self.place = _PLACES[self.server.engine](self.server, self.database, self.side, self.before)
         self.exists = self.database in self.there
         place = "in the place of" if self.options["swap"] else "beside"
-        self.outcome = "restored" if self.options["swap"] else "restored beside it"
+        self.outcome = "restored" if self.options["swap"] else BESIDE
         self.done = f"{self.choice.backup.place} was restored {place} {self.database}"
         what = {
-            "backup": self.choice.backup.place,
+            "backup": one.place,
             "sha256": self.choice.sha256,
             "exists": self.exists,
             "tables": sorted(self.server.tables(self.database)) if self.exists else [],
@@ -424,7 +449,7 @@ class _Restore(_Work):
             **what,
             "database": self.database,
             "server": self.server.address,
-            "bytes": self.choice.backup.size,
+            "bytes": one.size,
             "taken": proofs.time_text(self.choice.backup.taken),
             "proven": self.choice.proven,
             "finish": False,
@@ -444,6 +469,7 @@ class _Restore(_Work):
         return (
             f"{preview['backup']}, taken at {preview['taken']}, "
             + (f"proven at {about.proven}" if about.proven else "never proven by a restore")
+            + ("" if self.expected else " and without a manifest to verify it by")
             + f", would be put {place} {self.database} on {preview['server']}{with_tables}"
         )
 
@@ -483,9 +509,6 @@ class _Restore(_Work):
 
     def _load(self) -> Result:
         settings, one = self.options["s3"] or {}, self.choice.backup
-        self.expected = probe.told_facts(one, settings, 60)
-        if self.expected is None and not self.options["without_manifest"]:
-            raise Failed(f"{one.place} has no manifest to verify it by: allow that by without_manifest")
         keys = Keys(**{field.name: self.options[field.name] for field in dataclasses.fields(Keys)})
         self.place.create_side()
         workdir = scratch.make(self._workdir)

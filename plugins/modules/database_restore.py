@@ -153,7 +153,9 @@ options:
     type: bool
     default: true
   openssl_iterations:
-    description: The iterations that C(openssl enc) was called with, V(0) for its default.
+    description:
+      - The iterations that C(openssl enc) was called with, V(0) for its default. M(sre.runbooks.database_backup) calls it with
+        600000 unless told otherwise.
     type: int
     default: 0
   proofs:
@@ -237,7 +239,7 @@ msg:
   type: str
   sample: /var/backups/shop/shop-20251105T020001Z.sql.zst was restored in the place of shop, see …
 checks:
-  description: One record for each check, which the report takes up. After a failure only C(database_restore.restored).
+  description: One record for each check, which the report takes up. After a failure C(database_restore.restored) says why.
   returned: always
   type: list
   elements: dict

@@ -206,6 +206,11 @@ def test_a_restore_beside_leaves_the_database_alone(shop: Shop) -> None:
     result = shop.restore_for_real(swap=False)
     assert shop.state() == before
     assert shop.sql("SELECT count(*) FROM orders", result["side"]) == "3"
+    assert result["status"] == "ok"
+    again = shop.restore()
+    assert (again["preview"]["leftovers"], statuses(again)["interrupted"]) == ([], "ok"), "nobody has broken it off"
+    shop.restore_for_real()
+    assert result["side"] in shop.databases(), "it stays until somebody drops it"
 
 
 @pytest.mark.parametrize("shop", ["postgresql"], indirect=True)
