@@ -106,9 +106,8 @@ def examine(source: t.Callable[[], pipe.Chunks], how: How) -> Content:
         raise
     except Unmeasurable as exc:
         seen.problem = str(exc)
-    if how.algorithms and (
-        seen.broken or seen.problem
-    ):  # we have stopped somewhere: once more, for the checksum of all
+    stopped = seen.broken or seen.problem
+    if stopped and how.algorithms:  # once more, for the checksum of all
         seen.digests = digests_of(source(), how.algorithms, how.deadline)
     else:
         seen.digests = digests.hex()

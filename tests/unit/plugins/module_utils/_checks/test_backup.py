@@ -340,6 +340,29 @@ def test_an_earlier_dump_that_cannot_be_read_leaves_it_unknown(folder: Folder, m
 # L1
 
 
+def test_the_newest_backup_is_read_once_whatever_is_compared_with_it(
+    folder: Folder, there: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for days in range(2):
+        content = dump(extra=f"-- {days}\n")  # of the same size, so that only their content tells them apart
+        path = folder.put(content, days, "shop-{day}.sql", plain=True)
+        there.put(content, days, "shop-{day}.sql", plain=True)
+        beside(path, ".sha1", hashlib.sha1(path.read_bytes()).hexdigest())
+    read, really = [], kind.probe.read
+
+    def counted(one: Any, *rest: Any) -> Any:
+        read.append(one.place)
+        return really(one, *rest)
+
+    monkeypatch.setattr(kind.probe, "read", counted)
+    found = looked(folder, offsite=there.source, level=2)
+    compared = ("checksum", "offsite", "duplicate", "archive", "complete")
+    assert {found[f"backup.{one}"].status for one in compared} == {"ok"}
+    assert sorted(read) == sorted(
+        f"{one.path}/shop-{day}.sql" for one, day in ((folder, 20251104), (folder, 20251105), (there, 20251105))
+    )
+
+
 def beside(path: Path, ending: str, text: str) -> None:
     path.with_name(path.name + ending).write_text(text)
 
