@@ -304,6 +304,8 @@ class _Reader:
 
     def _next_end(self, buffer: bytes, position: int) -> t.Match[bytes] | None:
         mark = buffer.find(self.dialect.mark, position)
+        if mark >= 0 and self.dialect is _MYSQL:  # the rows of a statement are one line, or a line each
+            mark = buffer.find(b"\n", mark) - 1
         return None if mark < 0 else self.dialect.data_end.search(buffer, max(position, mark - 1))
 
     def _line_end(self, buffer: bytes, position: int, last: bool) -> int:
