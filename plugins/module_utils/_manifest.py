@@ -304,16 +304,17 @@ class _Postgresql:
         return {name: int(value) for name, value in rows}
 
     def behind(self) -> list[str]:
-        """Sequences whose next value is in their column already: the next insert would collide."""
+        """Sequences whose next value is in their column already: the next insert would collide. Of those that count upwards."""
         owned = self._of_relations(
             "t.oid::regclass, quote_ident(a.attname), c.oid::regclass",
             "JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
-            " JOIN pg_class t ON t.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid",
+            " JOIN pg_class t ON t.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid"
+            " JOIN pg_sequence q ON q.seqrelid = c.oid AND q.seqincrement > 0",
             where="c.relkind = 'S'",
         )
-        asked = [
-            f"SELECT {text(name)} FROM {sequence} AS s WHERE EXISTS (SELECT FROM {table} WHERE {column} >"
-            f" s.last_value OR ({column} = s.last_value AND NOT s.is_called))"
+        asked = [  # max() is told by the index, if there is one, while a condition would be looked for in every row
+            f"SELECT {text(name)} FROM {sequence} AS s WHERE (SELECT max({column}) FROM {table}) >="
+            f" s.last_value + CASE WHEN s.is_called THEN 1 ELSE 0 END"
             for name, table, column, sequence in owned
         ]
         return [row[0] for row in self._sql(" UNION ALL ".join(asked))] if asked else []
