@@ -205,8 +205,24 @@ class _Mysql:
         return {f"{table}.{column}": int(value) for table, column, value in counting}
 
     def behind(self) -> list[str]:
-        """Columns that count up by themselves and whose next value is taken already: none, the engine sees to it."""
-        return []
+        """Sequences whose next value the column that they number has come to already, as with PostgreSQL.
+
+        Columns that count up by themselves are never behind, the engine sees to it.
+        """
+        defaults = self._sql(
+            "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS"
+            f" WHERE COLUMN_DEFAULT LIKE 'nextval(`%`)' AND TABLE_SCHEMA = {self._database}"
+        )
+        found = []
+        for table, column, default in defaults:
+            sequence = default[len("nextval(") : -1]
+            ((step, cycles),) = self._sql(f"SELECT increment, cycle_option FROM {sequence}")
+            farthest, beyond = _farthest(step)
+            reached = f"(SELECT {farthest}({_back(column)}) FROM {self._prefix}.{_back(table)})"
+            taken = self._sql(f"SELECT 1 FROM {sequence} WHERE {reached} {beyond} next_not_cached_value")
+            if taken and cycles == "0":
+                found.append(sequence.rpartition("`.`")[2].strip("`"))
+        return sorted(set(found))
 
     def grants(self) -> list[str]:
         """None: MySQL keeps them in a database of its own, which a dump of this one does not hold."""
@@ -304,20 +320,32 @@ class _Postgresql:
         return {name: int(value) for name, value in rows}
 
     def behind(self) -> list[str]:
-        """Sequences whose next value is in their column already: the next insert would collide. Of those that count upwards."""
-        owned = self._of_relations(
-            "t.oid::regclass, quote_ident(a.attname), c.oid::regclass",
-            "JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
-            " JOIN pg_class t ON t.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid"
-            " JOIN pg_sequence q ON q.seqrelid = c.oid AND q.seqincrement > 0",
-            where="c.relkind = 'S'",
+        """Sequences whose next value their column has come to already: it is theirs, or asks for it by its default.
+
+        Those that begin anew at their end are left out: they are meant to repeat themselves.
+        """
+        used = (
+            "SELECT d.refobjid, d.refobjsubid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
+            " AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') UNION SELECT f.adrelid, f.adnum FROM"
+            " pg_depend d JOIN pg_attrdef f ON f.oid = d.objid WHERE d.classid = 'pg_attrdef'::regclass"
+            " AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid"
+        )
+        counting = self._of_relations(
+            "t.oid::regclass, quote_ident(a.attname), c.oid::regclass, q.seqincrement",
+            f"JOIN pg_sequence q ON q.seqrelid = c.oid AND NOT q.seqcycle JOIN LATERAL ({used}) AS u (relation, column_) ON true"
+            " JOIN pg_class t ON t.oid = u.relation AND t.relkind IN ('r', 'p') AND NOT t.relispartition"
+            " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.column_"
+            " AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)"
+            " LEFT JOIN pg_attrdef e ON e.adrelid = t.oid AND e.adnum = a.attnum",
+            where="c.relkind = 'S' AND (e.oid IS NULL"  # what calculates with its values holds others than them
+            " OR pg_get_expr(e.adbin, e.adrelid) = 'nextval(' || quote_literal(c.oid::regclass::text) || '::regclass)')",
         )
         asked = [  # max() is told by the index, if there is one, while a condition would be looked for in every row
-            f"SELECT {text(name)} FROM {sequence} AS s WHERE (SELECT max({column}) FROM {table}) >="
-            f" s.last_value + CASE WHEN s.is_called THEN 1 ELSE 0 END"
-            for name, table, column, sequence in owned
+            f"SELECT {text(name)} FROM {sequence} AS s WHERE (SELECT {_farthest(step)[0]}({column}) FROM {table})"
+            f" {_farthest(step)[1]} s.last_value::numeric + CASE WHEN s.is_called THEN {step} ELSE 0 END"
+            for name, table, column, sequence, step in counting
         ]
-        return [row[0] for row in self._sql(" UNION ALL ".join(asked))] if asked else []
+        return sorted({row[0] for row in self._sql(" UNION ALL ".join(asked))}) if asked else []
 
     def grants(self) -> list[str]:
         """What others than the owner may do with tables, views and sequences."""
@@ -334,6 +362,11 @@ class _Postgresql:
 
 def _back(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
+
+
+def _farthest(step: str) -> tuple[str, str]:
+    """Of a sequence: which value of its column it is compared with, and how. Nulls and an empty table are beyond nothing."""
+    return ("min", "<=") if step.startswith("-") else ("max", ">=")
 
 
 def behind(sql: Sql, engine: str, database: str) -> list[str]:
