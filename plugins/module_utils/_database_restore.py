@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
+import itertools
 import json
 import os
 import re
@@ -290,11 +291,20 @@ class _Work:
     ) -> None:
         self.options, self.server, self.broken_off, self.warn = options, server, broken_off, warn
         self.database = options["database"]
-        self.stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         guard.refuse_protected([self.database], [*OF_THE_SERVER, *(options["protected"] or [])])
         self.there = server.databases()
+        self.stamp = self._unused_stamp()
         beside = rf"{re.escape(self.database)}_restore_{_STAMP}"
         self.leftovers = [one for one in self.there if re.fullmatch(beside, one) and not self._was_meant(one)]
+
+    def _unused_stamp(self) -> str:
+        """Now, as names have it; some seconds later when an earlier restore has that already."""
+        for second in itertools.count(int(time.time())):
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
+            used = {f"{self.database}_{which}_{stamp.lower()}" for which in ("restore", "before")}
+            if not used.intersection(self.there) and not os.path.exists(self._path(stamp)):
+                break
+        return stamp
 
     def _was_meant(self, beside: str) -> bool:
         """Whether a database was restored beside on purpose. It stays until somebody drops it."""
@@ -741,13 +751,13 @@ class _Mysql(_Place):
         moves += [f"{_in(side, table)} TO {_in(database, table)}" for table in theirs]
         moves.append(f"{_in(side, self.JOURNAL)} TO {_in(before, self.JOURNAL)}")
         triggers = "".join(
-            f"DROP TRIGGER {_in(schema, name)};\n"
-            for schema in (side, database)
-            for name in self._names("TRIGGERS", "TRIGGER_NAME", "TRIGGER_SCHEMA", schema)
+            f"DROP TRIGGER {_in(schema, name)};\n" for schema in (side, database) for name in self._triggers(schema)
         )
+        # All of them first: nobody may write to a table without its triggers while another table is waited for.
+        locked = [f"{_in(database, table)} WRITE" for table in ours] + [f"{_in(side, table)} WRITE" for table in theirs]
         self.server.sql(
-            f"DO GET_LOCK({self._lock}, 0); SET SESSION lock_wait_timeout = {self.PATIENCE}, FOREIGN_KEY_CHECKS = 0;\n"
-            f"{triggers}RENAME TABLE {', '.join(moves)}"
+            f"DO GET_LOCK({self._lock}, 0); {self._patient}; SET SESSION FOREIGN_KEY_CHECKS = 0;\n"
+            f"LOCK TABLES {', '.join(locked)};\n{triggers}UNLOCK TABLES;\nRENAME TABLE {', '.join(moves)}"
         )
         self.swapped = True
         self._finish()
@@ -769,7 +779,7 @@ class _Mysql(_Place):
         for statement in journal["obsolete"]:
             self.server.sql(statement, self.database)
         self._create_views(journal["views"])
-        self.server.load(self.database, iter([journal["code"].encode()]))
+        self._create(journal["code"])
         if self.side in self.server.databases():
             self.drop(self.side)
         if journal["existed"]:
@@ -780,12 +790,20 @@ class _Mysql(_Place):
     def _take_back(self) -> None:
         """What follows when the tables have not changed places. It can be done again from the beginning."""
         journal = self._journal(self.side)
-        if journal["existed"]:
-            self.server.load(self.database, iter([journal["triggers"].encode()]))
+        if sorted(self._triggers(self.database)) != journal["trigger_names"]:
+            self._create(journal["triggers"])
         for name in (self.before, *([] if journal["existed"] else [self.database])):
             if name in self.server.databases() and not self._tables(name):
                 self.drop(name)
         self.drop(self.side)
+
+    def _create(self, code: str) -> None:
+        self.server.load(self.database, iter([f"{self._patient};\n{code}".encode()]))
+
+    @property
+    def _patient(self) -> str:
+        """The statement after which a session does not wait for others until the end of the day."""
+        return f"SET SESSION lock_wait_timeout = {self.PATIENCE}"
 
     # The journal
 
@@ -806,6 +824,7 @@ class _Mysql(_Place):
             "code": code.decode(),
             "obsolete": list(self._obsolete()) if exists and self.expected is not None else [],
             "triggers": self.server.code(database, triggers_only=True).decode() if exists else "",
+            "trigger_names": sorted(self._triggers(database)),
         }
         packed = zlib.compress(json.dumps(journal).encode())
         parts = [packed[start : start + 1024**2] for start in range(0, len(packed), 1024**2)]
@@ -853,6 +872,9 @@ class _Mysql(_Place):
             f" AND TABLE_TYPE <> 'VIEW' AND TABLE_NAME <> {manifest.text(self.JOURNAL)} ORDER BY 1"
         )
         return [row[0] for row in rows]
+
+    def _triggers(self, database: str) -> list[str]:
+        return self._names("TRIGGERS", "TRIGGER_NAME", "TRIGGER_SCHEMA", database)
 
     def _names(self, table: str, column: str, schema: str, of: str) -> list[str]:
         rows = self.server.sql(f"SELECT {column} FROM information_schema.{table} WHERE {schema} = {manifest.text(of)}")

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -699,6 +700,27 @@ def test_a_swap_that_the_server_refuses_is_taken_back(shop: Shop, monkeypatch: p
         shop.restore_for_real()
     monkeypatch.undo()
     assert (shop.state(), shop.databases()) == (before, ["shop"])
+
+
+@pytest.mark.parametrize("shop", ["mysql"], indirect=True)
+def test_tables_that_somebody_uses_are_waited_for_and_then_left_as_they_were(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sql("CREATE TRIGGER first BEFORE INSERT ON customers FOR EACH ROW SET NEW.name = 'first'")
+    shop.back_up()
+    damage(shop)
+    before = shop.state()
+    monkeypatch.setattr(restoring._Mysql, "PATIENCE", 1)
+    with contextlib.closing(
+        pymysql.connect(unix_socket=shop.server.socket, user="root", database="shop")
+    ) as application:
+        application.begin()
+        application.cursor().execute("SELECT COUNT(*) FROM orders")
+        with pytest.raises(restoring.Failed, match="Lock wait timeout"):
+            shop.restore_for_real()
+    assert (shop.state(), shop.databases()) == (before, ["shop"]), (
+        "with all triggers, although one could have been dropped"
+    )
 
 
 @pytest.mark.parametrize(("more", "reason"), [({"at": "yesterday"}, "no time"), ({"database": "x" * 50}, "no room")])
