@@ -99,7 +99,7 @@ options:
       newest:
         description:
           - Columns with the time of rows. The newest of all is what C(restore.rpo) goes by. Times without a zone are
-            read as UTC.
+            read as UTC. Each of them has to tell a time, else C(restore.rpo) is unknown.
           - Without any, it goes by the time of the manifest, or of the file.
         type: list
         elements: dict

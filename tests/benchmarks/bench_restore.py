@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 init_plugin_loader()
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _manifest
+from ansible_collections.sre.runbooks.plugins.module_utils import _manifest, _proofs
 from ansible_collections.sre.runbooks.tests.integration import conftest
 
 TARGET = 1.2
@@ -90,7 +90,7 @@ def mysql(rows: int, place: Path) -> Iterator[tuple[Path, dict[str, Any], Callab
             raw = piped([*to, "bench"], text=f"{_manifest.SESSION['mysql']};\n{statement};\n")
             return [line.split("\t") for line in raw.decode().splitlines()]
 
-        facts = _manifest.take(ask, "mysql", "bench")
+        facts = {**_manifest.take(ask, "mysql", "bench"), "taken": _proofs.time_text(time.time())}
 
         def bare() -> float:
             server.sql("CREATE DATABASE bare")
@@ -124,7 +124,7 @@ def postgresql(rows: int, place: Path) -> Iterator[tuple[Path, dict[str, Any], C
             )
             return list(csv.reader(io.StringIO(raw.decode())))
 
-        facts = _manifest.take(ask, "postgresql", "bench")
+        facts = {**_manifest.take(ask, "postgresql", "bench"), "taken": _proofs.time_text(time.time())}
 
         def bare() -> float:
             server.sql("CREATE DATABASE bare")

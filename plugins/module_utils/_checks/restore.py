@@ -124,6 +124,8 @@ TUNING: dict[str, t.Any] = {
     "timeout": {"type": "float", "default": BUDGET},
 }
 _LISTED = 20
+_MEANWHILE = 1800.0
+"""Seconds by which a row may be newer than its backup: tables without transactions go on while they are dumped."""
 
 
 def validate(target: dict[str, t.Any]) -> None:
@@ -365,6 +367,12 @@ def _rpo(proof: probe.Proof, target: dict[str, t.Any]) -> Check:
         return Check.unknown(
             "restore.rpo", target["name"], f"{proof.newest_by} lies {-hours:.1f} h in the future: its age says nothing"
         )
+    if proof.dumped is not None and proof.newest - proof.dumped > _MEANWHILE:
+        newer = f"{proof.newest_by} is {(proof.newest - proof.dumped) / 3600:.1f} h newer than the backup, which was taken at"
+        told = (
+            f"{newer} {proofs.time_text(proof.dumped)} by its manifest: a clock is wrong, or the column is not in UTC"
+        )
+        return Check.unknown("restore.rpo", target["name"], told)
     hours = max(0.0, hours)
     return Check.judge(
         "restore.rpo", target["name"], hours, target["rpo"], f"{hours:.1f} h would be lost, by {proof.newest_by}",
@@ -374,9 +382,9 @@ def _rpo(proof: probe.Proof, target: dict[str, t.Any]) -> Check:
 
 def _rto(proof: probe.Proof, target: dict[str, t.Any]) -> Check:
     minutes = proof.seconds["restore"] / proof.share / 60
-    told = f"restoring takes {number(minutes)} min"
+    told = f"restoring takes {span(max(1.0, minutes * 60))}"
     if proof.share < 1:
-        told += f", as {100 * proof.share:.0f} % of the data took {number(proof.seconds['restore'] / 60)} min"
+        told += f", as {100 * proof.share:.0f} % of the data took {span(max(1.0, proof.seconds['restore']))}"
     return Check.judge(
         "restore.rto", target["name"], minutes, target["rto"], told, share=round(proof.share, 4), **proof.seconds
     )
@@ -429,14 +437,18 @@ def _coverage(proof: probe.Proof, target: dict[str, t.Any]) -> Check:
 
 def _verdict(proof: probe.Proof, target: dict[str, t.Any], judged: list[Check]) -> Check:
     """The evidence sheet. Of a proof that is worth something everything but the first and the last two has to be ok."""
-    name = target["name"]
+    name, by_id = target["name"], {check.id: check for check in judged}
     counted = [check for check in judged if check.id not in ("restore.cleared", "restore.rto", "restore.coverage")]
     bad = [check for check in counted if check.status in ("critical", "unknown")]
     sheet = {
         **_evidence(proof),
         "seconds": {stage: round(seconds, 1) for stage, seconds in proof.seconds.items()},
-        "tables": "all" if proof.tables is None else proof.tables[:_LISTED],
-        "compared_with": proof.reference or f"nothing: {proof.no_reference}",
+        "tables": "all" if proof.tables is None else _some(proof.tables),
+        "found": by_id["restore.rows"].summary if proof.restored else "",
+        "compared_with": _compared_with(proof),
+        "rpo": _figure(by_id["restore.rpo"]),
+        "rto": _figure(by_id["restore.rto"]),
+        "checks": {check.id.partition(".")[2]: check.status for check in judged},
         "verdict": "not proven" if bad else "proven",
     }
     try:
@@ -455,12 +467,31 @@ def _verdict(proof: probe.Proof, target: dict[str, t.Any], judged: list[Check]) 
     return Check.expect("restore.proof", name, True, f"{proof.place} has been restored{rest}", **sheet)
 
 
+def _some(names: list[str]) -> list[str]:
+    more = len(names) - _LISTED
+    return names if more <= 0 else [*names[:_LISTED], f"and {more} more"]
+
+
+def _compared_with(proof: probe.Proof) -> str:
+    if not proof.restored:
+        return "nothing: it was not restored"
+    return proof.reference or f"nothing: {proof.no_reference}"
+
+
+def _figure(check: Check) -> str:
+    """What was measured, with its limits; why it was not, where it was not."""
+    if check.value is None:
+        return f"{'not measured' if check.status == 'skipped' else check.status}: {check.summary}"
+    given = (("warning", check.warning), ("critical", check.critical))
+    return f"{check.summary} ({', '.join(f'{level} {limit} {check.unit}' for level, limit in given if limit) or 'no limit is set'})"
+
+
 def _evidence(proof: probe.Proof) -> dict[str, t.Any]:
     evidence: dict[str, t.Any] = {
         "source": proof.place,
         "bytes": proof.bytes,
         "sha256": proof.sha256,
-        "taken": proofs.time_text(proof.taken),
+        "taken": proofs.time_text(proof.taken if proof.dumped is None else proof.dumped),
         "at": proofs.time_text(proof.started),
         "layers": proof.stages,
         "format": FORMATS.get(proof.format, ""),
@@ -476,6 +507,7 @@ def markdown(name: str, sheet: dict[str, t.Any], judged: list[Check]) -> str:
     lines += [
         f"- {key.replace('_', ' ')}: {value if isinstance(value, (str, int)) else json.dumps(value)}"
         for key, value in sheet.items()
+        if key != "checks"
     ]
     lines += ["", "| Check | Status | Finding |", "|---|---|---|"]
     lines += [f"| {check.id} | {check.status} | {check.summary.replace('|', chr(92) + '|')} |" for check in judged]

@@ -11,8 +11,10 @@ Whatever is made for it is gone when :func:`prove` returns.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
 import os
 import re
 import threading
@@ -37,6 +39,8 @@ _SLACK = 30.0
 _TELL = 2.0
 """Seconds between two notes of progress."""
 
+_TIMES = re.compile(r"date|timestamp|\w*char|\w*text")
+"""The types of columns that can hold a point in time."""
 
 _one_at_a_time = threading.Lock()
 """Two throwaway servers would take from each other what is measured of them."""
@@ -63,6 +67,8 @@ class Proof:
     reference: str = ""
     """What it is compared with: a manifest, or the production server."""
     no_reference: str = ""
+    dumped: float | None = None
+    """When the manifest says that the backup was taken, None where it does not."""
     found: manifest.Facts | None = None
     tables: list[str] | None = None
     """The tables whose rows were restored, None for all."""
@@ -259,6 +265,8 @@ def _expect(proof: Proof, target: t.Mapping[str, t.Any], backup: Backup) -> None
     text = _text(where, target)
     if text is not None:
         proof.expected, proof.reference = manifest.read(text, where), "the manifest"
+        with contextlib.suppress(Unmeasurable):
+            proof.dumped = proofs.seconds_of(t.cast(str, proof.expected.get("taken")))
     elif target["manifest"]:
         raise Unmeasurable(f"{where} is not there")
     else:
@@ -432,7 +440,7 @@ def _compare(proof: Proof, target: t.Mapping[str, t.Any], engine: Engine) -> Non
     began = time.monotonic()
     found = manifest.take(engine.sql, proof.engine, proof.database, like=proof.expected, only=proof.tables)
     proof.behind = manifest.behind(engine.sql, proof.engine, proof.database)
-    _newest_row(proof, target, engine)
+    _newest_row(proof, target, engine, found)
     for invariant in target["invariants"] or []:
         proof.answers[invariant["name"]] = _answer(engine, invariant["sql"], target["query_timeout"])
     proof.found = found
@@ -466,29 +474,52 @@ def _side_by_side(tick: t.Callable[[], None], *tasks: t.Callable[[], object]) ->
         raise raised[0]
 
 
-def _newest_row(proof: Proof, target: t.Mapping[str, t.Any], engine: Engine) -> None:
+def _newest_row(proof: Proof, target: t.Mapping[str, t.Any], engine: Engine, facts: manifest.Facts) -> None:
+    """How new the data is: by its rows where columns are named, else by the manifest, or by the file where there is none."""
+    if not target["newest"]:
+        _newest_by_backup(proof)
+        return
     found: dict[str, float] = {}
-    for entry in target["newest"] or []:
-        where = f"{entry['table']}.{entry['column']}"
-        answer = _answer(engine, newest_row_sql(engine.name, entry["table"], entry["column"]), target["query_timeout"])
-        if isinstance(answer, str):
-            proof.newest_problem = f"{where} does not tell the age of the newest row: {answer}"
+    for entry in target["newest"]:
+        where, type_ = f"{entry['table']}.{entry['column']}", _type_of(entry, facts)
+        if type_ and not _TIMES.match(type_):  # a server may make today's date of a time of day
+            answer: float | str = f"it is {type_}, which is no time"
         else:
-            found[where] = answer
-    if found:
-        proof.newest_by, proof.newest = max(found.items(), key=lambda item: item[1])
-        proof.newest_by = f"the newest row of {proof.newest_by}"
-    elif not target["newest"]:
-        taken = (proof.expected or {}).get("taken") if proof.reference == "the manifest" else None
-        proof.newest = proofs.seconds_of(taken) if taken else proof.taken
-        proof.newest_by = "the manifest" if taken else "the time of the file"
+            statement = newest_row_sql(engine.name, entry["table"], entry["column"])
+            answer = _answer(engine, statement, target["query_timeout"])
+        if isinstance(answer, float) and answer < 0:
+            answer = "it lies before 1970"
+        if isinstance(answer, str):  # whoever named it relies on it, whatever the others say
+            proof.newest_problem = f"{where} does not tell the age of the newest row: {answer}"
+            return
+        found[where] = answer
+    newest, proof.newest = max(found.items(), key=lambda item: item[1])
+    proof.newest_by = f"the newest row of {newest}"
+
+
+def _type_of(entry: t.Mapping[str, str], facts: manifest.Facts) -> str:
+    """The type of a column, or nothing when it is not one of a table."""
+    return str((facts["tables"].get(entry["table"]) or {"columns": {}})["columns"].get(entry["column"], ""))
+
+
+def _newest_by_backup(proof: Proof) -> None:
+    if proof.reference != "the manifest":
+        proof.newest, proof.newest_by = proof.taken, "the time of the file"
+    elif proof.dumped is None:
+        taken = t.cast(manifest.Facts, proof.expected).get("taken")
+        proof.newest_problem = (
+            f"the manifest does not say when the backup was taken ({taken!r}), and newest names no column"
+        )
+    else:
+        proof.newest, proof.newest_by = proof.dumped, "the manifest"
 
 
 def newest_row_sql(engine: str, table: str, column: str) -> str:
     """A statement that tells the highest time of a column, in seconds since 1970. What has no time zone is read as UTC."""
     if engine == "mysql":
         quoted = ".".join("`" + part.replace("`", "``") + "`" for part in (table, column))
-        return f"SELECT UNIX_TIMESTAMP(MAX({quoted})) FROM {quoted.rpartition('.')[0]}"  # noqa: S608 - quoted
+        since = f"TIMESTAMPDIFF(SECOND, '1970-01-01', MAX({quoted}))"  # UNIX_TIMESTAMP ends in 2038
+        return f"SELECT {since} FROM {quoted.rpartition('.')[0]}"  # noqa: S608 - quoted
     real = ".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))
     quoted = '"' + column.replace('"', '""') + '"'
     return f"SELECT extract(epoch FROM max({quoted})) FROM {real}"  # noqa: S608 - quoted
@@ -504,9 +535,10 @@ def _answer(engine: Engine, statement: str, timeout: float) -> float | str:
         return f"it gave {len(rows)} rows of {len(rows[0]) if rows else 0} columns, and one number is expected"
     text = {"t": "1", "f": "0"}.get(rows[0][0], rows[0][0])
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return "it gave nothing: null" if text == manifest.NULL else f"it gave no number: {text[:50]!r}"
+    return number if math.isfinite(number) else f"it gave no number: {text[:50]!r}"
 
 
 def _of_production(

@@ -308,6 +308,19 @@ def test_a_newest_row_from_the_future_has_no_age(proof: Proof) -> None:
     assert one("restore.proof").status == "critical"
 
 
+@pytest.mark.parametrize(("newer", "status"), [(-1, "ok"), (0.5, "ok"), (0.6, "unknown"), (1.5, "unknown")])
+def test_a_row_that_is_newer_than_its_backup_has_no_age(proof: Proof, newer: float, status: str) -> None:
+    proof.dumped = NOW - 4 * HOUR
+    proof.newest = proof.dumped + newer * HOUR
+    check = one("restore.rpo")
+    assert check.status == status
+    if status == "unknown":
+        says = (
+            f"the newest row of orders.at is {newer} h newer than the backup, which was taken at 2027-01-15T04:00:00Z"
+        )
+        assert check.summary.startswith(says)
+
+
 def test_a_newest_row_that_is_not_there_is_unknown(proof: Proof) -> None:
     proof.newest, proof.newest_problem = (
         None,
@@ -403,6 +416,48 @@ def test_an_evidence_sheet_is_written_for_people_and_machines(proof: Proof, tmp_
     sheet = json.loads((tmp_path / "sheets/shop.json").read_text(encoding="utf-8"))
     assert sheet["verdict"] == "proven"
     assert {check["id"] for check in sheet["checks"]} == set(kind.CHECKS) - {"restore.proof"}
+
+
+def test_the_evidence_says_what_was_restored_and_measured_with_its_limits(proof: Proof) -> None:
+    detail = one("restore.proof", rto={"critical": 60}).detail
+    assert detail["source"] == "/b/shop.sql.gz.age"
+    assert (detail["bytes"], detail["sha256"], detail["layers"]) == (1_000_000, "5c1e", ["age", "gzip"])
+    assert (detail["taken"], detail["at"]) == ("2027-01-15T07:00:00Z", "2027-01-15T08:00:00Z")
+    assert (detail["server"], detail["database"], detail["tables"]) == ("10.11", "shop", "all")
+    assert detail["found"] == "1,050 rows, in each table as many as in the manifest"
+    assert detail["compared_with"] == "the manifest"
+    assert detail["rpo"] == "2.0 h would be lost, by the newest row of orders.at (warning 26 h, critical 50 h)"
+    assert detail["rto"] == "restoring takes 10 minutes (critical 60 min)"
+    assert detail["checks"] == {
+        **{check_id.partition(".")[2]: "ok" for check_id in kind.CHECKS if check_id != "restore.proof"},
+        "permissions": "skipped",
+    }
+
+
+def test_the_evidence_says_what_was_not_measured_and_why(proof: Proof) -> None:
+    proof.newest, proof.newest_problem = (
+        None,
+        "orders.at does not tell the age of the newest row: it gave nothing: null",
+    )
+    detail = one("restore.proof").detail
+    assert detail["rpo"] == f"unknown: {proof.newest_problem}"
+    assert detail["rto"] == "restoring takes 10 minutes (no limit is set)"
+    broken(proof, "gzip")
+    detail = one("restore.proof").detail
+    assert detail["rpo"] == "not measured: nothing was restored, see restore.loads"
+    assert detail["compared_with"] == "nothing: it was not restored"
+    assert (detail["verdict"], detail["checks"]["loads"], detail["checks"]["rpo"]) == (
+        "not proven",
+        "critical",
+        "skipped",
+    )
+
+
+def test_the_tables_of_a_large_sample_are_counted(proof: Proof) -> None:
+    proof.tables = [f"t{number}" for number in range(300)]
+    proof.remembered = dict.fromkeys(FACTS["tables"], "2027-01-14T00:00:00Z")
+    tables = one("restore.proof").detail["tables"]
+    assert (tables[0], tables[-1], len(tables)) == ("t0", "and 280 more", 21)
 
 
 def test_the_reports_hold_no_secret(proof: Proof) -> None:
