@@ -139,6 +139,61 @@ def fleet(hosts: int = 20, checks: int = 40) -> Report:
     )
 
 
+def proofs(amount: int = 30) -> Report:
+    """A drill that has restored many backups, of which one was not good and one could not be restored."""
+    records = [proof(f"shop-{number:02}", host=f"db-{number % 3 + 1}") for number in range(1, amount - 1)]
+    reason = "not proven: orders is farthest off the manifest: 0 of 182,044, 100 %"
+    records.append(
+        proof(
+            "an_archive_of_" + "every_" * 20 + "thing",
+            status="critical",
+            summary=reason,
+            verdict="not proven",
+            source="s3://example-backups/" + "a-long-prefix/" * 20 + "everything-2025-11-21T020000Z.sql.zst.age",
+            tables=[*(f"a_table_with_quite_a_long_name_{number:02}" for number in range(20)), "and 280 more"],
+            rpo="unknown: orders.at does not tell the age of the newest row: it gave nothing: null",
+            checks={**dict.fromkeys(PROVEN, "ok"), "rows": "critical", "rpo": "unknown", "permissions": "skipped"},
+        )
+    )
+    blocked = "not measured, see restore.cleared: mariadbd is not installed on the host: apt-get install mariadb-server"
+    detail = {"blocked_by": "restore.cleared"}
+    records.append(record("restore.proof", "newsletter", "skipped", blocked, host="db-3", detail=detail))
+    records.append(record("restore.cleared", "newsletter", "unknown", blocked.partition(": ")[2], host="db-3"))
+    return _report(records, (), {})
+
+
+PROVEN = (
+    "cleared", "encryption", "loads", "contained", "engine_check", "schema", "rows", "sample", "sequences", "rpo", "rto", "invariants",
+    "coverage",
+)  # fmt: skip
+
+
+def proof(target: str, host: str = "db-1", status: str = "ok", summary: str = "", **detail: t.Any) -> Record:
+    """What a restored backup leaves in the journal, as restore_proof writes it."""
+    source = f"/var/backups/databases/{target}-20251121T020000Z.sql.zst.age"
+    sheet = {
+        "source": source,
+        "bytes": 41_920_113,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "taken": "2025-11-21T02:00:00Z",
+        "at": "2025-11-21T04:00:10Z",
+        "layers": ["age", "zstd"],
+        "format": "a dump of MySQL or MariaDB",
+        "server": "10.11.6-MariaDB",
+        "database": "shop",
+        "seconds": {"start": 0.8, "restore": 94.2, "check": 12.1, "compare": 9.9},
+        "tables": "all",
+        "found": "182,044 rows, in each table as many as in the manifest",
+        "compared_with": "the manifest",
+        "rpo": "2.1 h would be lost, by the newest row of orders.at (warning 26 h, critical 50 h)",
+        "rto": "restoring takes 94 s (critical 60 min)",
+        "checks": {**dict.fromkeys(PROVEN, "ok"), "permissions": "skipped"},
+        "verdict": "proven",
+        **detail,
+    }
+    return record("restore.proof", target, status, summary or f"{source} has been restored", host=host, detail=sheet)
+
+
 _FLEET = [
     ("system.cpu", "%", "Processors"),
     ("system.memory", "%", "Memory"),

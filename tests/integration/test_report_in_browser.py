@@ -41,8 +41,8 @@ def unwieldy() -> Report:
 
 @pytest.mark.parametrize(
     "whole",
-    [samples.all_ok(), samples.mixed(), samples.fleet(), unwieldy()],
-    ids=["quiet", "mixed", "20 hosts x 40 checks", "unwieldy"],
+    [samples.all_ok(), samples.mixed(), samples.fleet(), samples.proofs(), unwieldy()],
+    ids=["quiet", "mixed", "20 hosts x 40 checks", "30 proofs", "unwieldy"],
 )
 def test_on_a_phone_nothing_sticks_out_though_everything_is_unfolded(whole: Report, tmp_path: Path) -> None:
     scrolled, seen = measure(written(whole, tmp_path), 360, 740, OPENED + WIDTHS)["found"]
@@ -83,6 +83,28 @@ def test_printed_it_keeps_the_evidence_of_what_is_not_fine(tmp_path: Path) -> No
     assert measure(page, 800, 1100, script)["found"] > 0
     chromium("--no-pdf-header-footer", f"--print-to-pdf={paper}", page.as_uri())
     assert paper.read_bytes().startswith(b"%PDF")
+
+
+SHEETS = """
+    const rows = [...page.querySelectorAll('#proofs .row')]
+    return rows.map(row => [row.getBoundingClientRect().height, row.querySelector('dl')?.checkVisibility() ?? false])
+"""
+
+
+def test_of_thirty_proofs_on_a_phone_good_ones_take_few_lines_and_bad_ones_show_their_evidence(tmp_path: Path) -> None:
+    bad, not_made, *good = measure(written(samples.proofs(30), tmp_path), 375, 740, SHEETS)["found"]
+    assert bad[1]
+    assert not not_made[1]
+    assert len(good) == 28
+    assert not any(shown for _height, shown in good)
+    assert max(height for height, _shown in good) < 740 / 4
+
+
+def test_printed_every_evidence_sheet_is_there_in_full(tmp_path: Path) -> None:
+    script = "page.querySelectorAll('style').forEach(each => each.textContent = each.textContent.replace('@media print', '@media all'));"
+    rows = measure(written(samples.proofs(30), tmp_path), 800, 1100, script + SHEETS)["found"]
+    assert [shown for _height, shown in rows] == [True, False, *[True] * 28]
+    assert min(height for height, shown in rows if shown) > 200
 
 
 def test_the_largest_report_stays_small(tmp_path: Path) -> None:

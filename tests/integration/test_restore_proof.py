@@ -29,9 +29,11 @@ import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils import _scratch
 from ansible_collections.sre.runbooks.plugins.module_utils._check import Check
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import restore as kind
+from ansible_collections.sre.runbooks.tests.browser import measure
 from ansible_collections.sre.runbooks.tests.integration import broken_backups
 from ansible_collections.sre.runbooks.tests.integration.broken_backups import DAY, Broken, Good, run
 from ansible_collections.sre.runbooks.tests.integration.conftest import Mariadb, Postgresql, free_port
+from ansible_collections.sre.runbooks.tests.integration.playbook import Result, Site
 from ansible_collections.sre.runbooks.tests.integration.production import ROWS, checksum, pg_checksum
 from ansible_collections.sre.runbooks.tests.unit.door import checks_of, statuses
 
@@ -232,7 +234,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     about = {
         "endpoint": f"http://127.0.0.1:{port}",
         "region": "eu-central-1",
-        "access_key": "a",
+        "access_key": "access-canary",
         "secret_key": "s3cret-canary",
     }
     try:
@@ -382,6 +384,33 @@ def test_a_good_backup_of_postgresql_is_proven(
     assert pg_checksum(bot) == before
 
 
+# How old the data is
+
+
+@pytest.mark.parametrize(
+    ("days", "taken", "newest", "says"),
+    [
+        (1, f"{DAY}T02:00:00Z", NEWEST, "the newest row of orders.at is 22.6 h newer than the backup, which was taken at {day}T02"),
+        (4000, f"{DAY}T02:00:00Z", NEWEST, "the newest row of orders.at lies [0-9.]+ h in the future"),
+        (0, f"{DAY}T02:00:00Z", [{"table": "customers", "column": "at"}], "(?is)customers.at does not tell .* column .*at"),
+        (0, None, [], "the manifest does not say when the backup was taken .None., and newest names no column"),
+    ],
+    ids=["newer than the backup", "future", "no column", "no time in the manifest"],
+)  # fmt: skip
+@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def test_an_age_that_nothing_tells_is_unknown_and_never_fine(
+    engine: str, days: float, taken: str | None, newest: list[dict[str, str]], says: str,
+    request: pytest.FixtureRequest, prove: Prove,
+) -> None:  # fmt: skip
+    good: Good = request.getfixturevalue("good" if engine == "mysql" else "good_pg")
+    good.manifest["taken"] = taken
+    found = {check.id: check for check in prove(newest=newest, **good.write(broken_backups.moved(good.plain, days)))}
+    assert found["restore.rpo"].status == "unknown"
+    assert re.search(says.replace("{day}", DAY), found["restore.rpo"].summary), found["restore.rpo"].summary
+    assert found["restore.proof"].status == "critical"
+    assert found["restore.proof"].detail["rpo"] == f"unknown: {found['restore.rpo'].summary}"
+
+
 # Killed
 
 MOMENTS = ["_install", "_start", "load", "take", "remove"]
@@ -461,3 +490,88 @@ _scratch.remove(list(_scratch.mine())[0])
         assert statuses(prove(**good.write(gzip.compress(good.plain))))["restore.cleared"] == "ok"
         assert os.path.isdir(place)
         other.stdin.close()
+
+
+# The playbook, and what people read afterwards
+
+SHEETS = """
+return [...page.querySelectorAll('#proofs .row')].map(row => [
+  row.querySelector('.place').textContent, row.querySelector('dl').getBoundingClientRect().height > 0,
+  Object.fromEntries([...row.querySelectorAll('dt')].map(each => [each.textContent, each.nextElementSibling.textContent]))])
+"""
+
+
+@pytest.fixture
+def drill(tmp_path: Path, scratch: str) -> Callable[..., Result]:
+    def run_it(targets: list[dict[str, Any]], **options: Any) -> Result:
+        options = {"targets": targets, "scratch": scratch, "state": str(tmp_path / "proofs"), "sheets": str(tmp_path / "sheets"),
+                   "rpo": {level: str(hours) for level, hours in RPO.items()}, **options}  # fmt: skip
+        site = Site(tmp_path, variables={f"rehearse_restore_{name}": value for name, value in options.items()})
+        command = site.command([], playbook="restore_drill")
+        groups = {"all": {"hosts": site.hosts, "children": {"restore": {"hosts": dict.fromkeys(site.hosts)}}}}
+        (tmp_path / "inventory/hosts.yml").write_text(json.dumps(groups))
+        command[command.index(str(tmp_path / "restore_drill.yml"))] = "sre.runbooks.restore_drill"
+        done = subprocess.run(
+            command, env=site.environment(), cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        )
+        return site.result(done.returncode, done.stdout + done.stderr)
+
+    return run_it
+
+
+def test_the_report_of_a_drill_has_an_evidence_sheet_of_every_proof(
+    good: Good, drill: Callable[..., Result], s3: dict[str, str], age_keys: Path, tmp_path: Path
+) -> None:
+    away = bucket(s3)
+    away.put_object(Bucket="backups", Key="drill/shop-2025-11-05.sql.zst", Body=run("zstd", "-qc", stdin=good.plain))
+    away.put_object(
+        Bucket="backups", Key="drill/shop-2025-11-05.sql.zst.manifest.json", Body=json.dumps(good.manifest).encode()
+    )
+    archive = tmp_path / "uploads-2025-11-05.tgz"
+    archive.write_bytes(gzip.compress(broken_backups.tar_of(*broken_backups.UPLOADS)))
+    here = {
+        **good.write(good.age(gzip.compress(good.plain)), "shop.sql.gz.age"),
+        "name": "shop here",
+        "newest": NEWEST,
+        "age_identity": str(age_keys / "ours.age"),
+    }
+    cut = tmp_path / "cut.sql"
+    cut.write_bytes(good.plain[: len(good.plain) // 2])
+    ran = drill(
+        [
+            here,
+            {"name": "shop off-site", "source": "s3://backups/drill/shop-*.zst", "s3": s3, "newest": NEWEST},
+            {"name": "uploads", "source": str(archive), "smoke": ["/usr/bin/test", "-d", "{directory}/uploads"]},
+            {"name": "shop cut off", "source": str(cut), "database": "shop"},
+        ]
+    )
+    assert ran.path, ran.output
+    assert {record["target"]: record["status"] for record in ran.of("restore.proof")} == {
+        "shop here": "ok", "shop off-site": "ok", "uploads": "ok", "shop cut off": "critical",
+    }  # fmt: skip
+    seen = measure(ran.path / "report.html", 375, 740, SHEETS)["found"]
+    sheets = {place.partition(" on localhost ")[0]: sheet for place, _unfolded, sheet in seen}
+    assert [place for place, unfolded, _sheet in seen if not unfolded] == []
+    assert "not proven" in next(place for place, _unfolded, _sheet in seen if place.startswith("shop cut off"))
+    away_sheet = sheets["shop off-site"]
+    assert away_sheet["Backup"] == "s3://backups/drill/shop-2025-11-05.sql.zst"
+    assert away_sheet["Taken"] == "Wed 5 Nov 2025, 02:00 UTC"
+    assert away_sheet["Content"].endswith(", zstd")
+    assert re.match(r"0\.1 MiB \([0-9,]+ bytes\)$", away_sheet["Size"])
+    assert re.match(r"[0-9a-f]{64}$", away_sheet["SHA-256"])
+    assert re.match(r"start .* s, restore .* s, (check|compare) .* s", away_sheet["It took"])
+    assert away_sheet["Compared with"] == "the manifest"
+    limits = f"(warning {RPO['warning']} h, critical {RPO['critical']} h)"
+    assert away_sheet["Would be lost"].endswith(f"by the newest row of orders.at {limits}")
+    assert away_sheet["Time to restore"].startswith("restoring takes")
+    assert "rows, rpo, rto, sample, schema, sequences" in away_sheet["Checks ok"]
+    assert sheets["shop here"]["Content"].endswith("age, gzip")
+    assert sheets["uploads"]["Compared with"].startswith("nothing: there is no manifest at")
+    assert sheets["shop cut off"]["Checks critical"] == "loads"
+    assert sheets["shop cut off"]["Would be lost"] == "not measured: nothing was restored, see restore.loads"
+    text = (ran.path / "report.md").read_text()
+    sheet = (
+        r"\n- \*\*proven\*\* shop off-site on localhost: .*\n  - Backup: s3://backups/drill/shop-2025-11-05.sql.zst\n"
+    )
+    assert re.search(sheet, text)
+    assert "canary" not in ran.output + text + (ran.path / "report.json").read_text()

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import typing as t
@@ -160,3 +161,87 @@ def since(record: Record) -> str:
     if not change:
         return ""
     return f"{change}, was {previous}" if previous and previous != record["status"] else str(change)
+
+
+UNFOLDED = 4
+"""Evidence sheets up to which those of good backups are shown in full."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """The evidence of one backup that had to prove itself: names and texts of what is on it, in their order.
+
+    ``figures`` says in one line what a good proof has measured, and what is in the way of one that is not.
+    """
+
+    record: Record
+    standing: str
+    verdict: str
+    figures: str
+    lines: tuple[tuple[str, str], ...]
+    unfolded: bool
+
+
+def sheets(report: Report) -> list[Sheet]:
+    """The evidence sheets of all proofs of a run, also of those that could not be made; the most urgent first."""
+    records = [record for record in report.records if record["id"] == "restore.proof"]
+    made = [_sheet(report, record, few=len(records) <= UNFOLDED) for record in records]
+    return sorted(made, key=lambda sheet: ORDER.index(sheet.standing))
+
+
+def _sheet(report: Report, record: Record, few: bool) -> Sheet:
+    detail = record.get("detail") or {}
+    status = "unknown" if detail.get("blocked_by") else standing(record)
+    made = bool(detail.get("verdict"))
+    measured = [str(detail[name]) for name in ("rpo", "rto") if detail.get(name)]
+    return Sheet(
+        record=record,
+        standing=status,
+        verdict=(one_line(detail["verdict"]) if status != "unknown" else "unknown") if made else "not restored",
+        figures=one_line("; ".join(measured) if status == "ok" and measured else record["summary"]),
+        lines=tuple(_evidence(report, detail)) if made else (),
+        unfolded=few or status != "ok",
+    )
+
+
+def _evidence(report: Report, detail: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
+    """What was restored, when and into what, how long it took, what it was compared with, and what came of it."""
+    size, checks = detail.get("bytes"), detail.get("checks")
+    layers = ", ".join(_list(detail.get("layers"))) or "neither compressed nor encrypted"
+    by_status: dict[str, list[str]] = {}
+    for name, status in checks.items() if isinstance(checks, dict) else ():
+        by_status.setdefault(str(status), []).append(str(name))
+    lines = {
+        "Backup": detail.get("source"),
+        "Content": detail.get("format") and f"{detail['format']}, {layers}",
+        "Size": f"{size / 1024**2:,.1f} MiB ({size:,} bytes)" if isinstance(size, int) else "",
+        "SHA-256": detail.get("sha256"),
+        "Taken": _moment(report, detail.get("taken")),
+        "Restored": _moment(report, detail.get("at")),
+        "Into": ", database ".join(str(detail[name]) for name in ("server", "database") if detail.get(name)),
+        "It took": ", ".join(_stages(detail.get("seconds"))),
+        "Found": detail.get("found"),
+        "Compared with": detail.get("compared_with"),
+        "Would be lost": detail.get("rpo"),
+        "Time to restore": detail.get("rto"),
+        **{f"Checks {status}": ", ".join(by_status[status]) for status in ORDER if status in by_status},
+        "Tables": ", ".join(_list(detail.get("tables"))),
+    }
+    for name, text in lines.items():
+        if text:
+            yield name, shorten(one_line(text), 2000)
+
+
+def _stages(seconds: t.Any) -> t.Iterator[str]:
+    for stage in ("start", "restore", "check", "compare"):  # the journal has them by name
+        took = seconds.get(stage) if isinstance(seconds, dict) else None
+        if isinstance(took, (int, float)) and math.isfinite(took):
+            yield f"{stage} {span(took)}"
+
+
+def _list(value: t.Any) -> list[str]:
+    return [str(part) for part in (value if isinstance(value, (list, tuple)) else [value] if value else [])]
+
+
+def _moment(report: Report, text: t.Any) -> str:
+    return f"{clock(text, report.timezone)} {report.timezone}" if text else ""

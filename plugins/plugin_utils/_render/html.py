@@ -91,6 +91,7 @@ def render(report: Report) -> str:
         itself=[group for group in about if group.loud],
         routine=[group for group in about if not group.loud],
         others=_groups(report, others, room),
+        sheets=words.sheets(report),
         people=_by_person(report.people),
         anchor_of_step={line.step.id: line.anchor for line in lines},
         anchor=lambda record: anchors.get(id(record), "itself" if record["id"].startswith("run.") else "others"),

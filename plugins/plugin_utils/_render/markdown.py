@@ -29,6 +29,7 @@ def render(report: Report) -> str:
         _section("Who is needed", [errand(report, each) for each in report.people]),
         _section("Not fine", [line(report, record) for record in report.findings]),
         _section("Waived", [line(report, record) for record in report.waived]),
+        _section("Restore proofs", [proof(sheet) for sheet in words.sheets(report)]),
         _section("The runbook, line by line", [_step(report, step) for step in report.steps]),
         ["", f"Run `{code(str(report.run['id']))}`, {words.span(report.run.get('seconds'))}."],
     ]
@@ -55,6 +56,13 @@ def errand(report: Report, each: Errand) -> str:
     due = f" (by {words.when(report, each.due)})" if each.due else ""
     said = plain(f"{each.who or 'Nobody is named'}: {each.step or each.check} {each.what}")
     return f"**{status}** {said}{due}"
+
+
+def proof(sheet: words.Sheet) -> str:
+    """The evidence sheet of a backup, as an item with items of its own; of a good one among many its figures."""
+    told = [f"  - {plain(name)}: {plain(text)}" for name, text in sheet.lines] if sheet.unfolded else []
+    said = plain(f"{words.place(sheet.record)}: {words.shorten(sheet.figures, 300)}")
+    return "\n".join([f"**{plain(sheet.verdict)}** {said}", *told])
 
 
 def _section(title: str, items: list[str]) -> list[str]:

@@ -28,6 +28,7 @@ from ansible_collections.sre.runbooks.plugins.plugin_utils._render import (
     terminal,
 )
 from ansible_collections.sre.runbooks.plugins.plugin_utils._report import Report
+from ansible_collections.sre.runbooks.tests import samples
 from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.reports import Step, record, report
 
 NASTY = [
@@ -42,6 +43,9 @@ NASTY = [
     "",
 ]
 ANY = st.text(st.characters(codec=None)) | st.sampled_from(NASTY)
+
+
+_SHEET = (*samples.proof("shop")["detail"], "blocked_by")
 
 
 def hostile(text: str) -> Report:
@@ -59,6 +63,8 @@ def hostile(text: str) -> Report:
             record("a.c", text, "critical", text, waiver=waiver, **more),
             record("a.d", text, "warning", text, **more),
             record("a.d", text, "unknown", text, **more),
+            record("restore.proof", text, "critical", text, **{**more, "detail": dict.fromkeys(_SHEET, text)}),
+            record("restore.proof", text, "ok", text, **{**more, "detail": {name: {text: [text]} for name in _SHEET}}),
         ],
         [Step("S1", text, checks=("a.b",), owner=text), Step("S2", text, refused=text or "no")],
         run={"user": text, "path": f"/{text}"},
@@ -105,7 +111,7 @@ def test_no_text_becomes_a_tag_or_an_attribute(text: str) -> None:
 def test_junit_stays_xml_with_every_case_in_it(text: str) -> None:
     tree = ET.fromstring(junit.render(hostile(text)).encode("utf-8"))
     (suite,) = tree
-    assert [child.tag for case in suite for child in case] == ["failure", "error", "system-out", "skipped"]
+    assert [child.tag for case in suite for child in case] == ["failure", "failure", "error", "system-out", "skipped"]
 
 
 LINE = re.compile(r'[a-z_]+\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)+\} -?[0-9][0-9.e+-]*')
@@ -135,7 +141,7 @@ def test_a_finding_stays_one_line_and_no_escape_reaches_the_terminal(text: str) 
         assert "\033" not in shown
         assert "\0" not in shown
         shown.encode("utf-8")
-    assert len(terminal.render(hostile(text)).split("\n")) == 10
+    assert len(terminal.render(hostile(text)).split("\n")) == 11
     assert nagios.render(hostile(text)).count("\n") == 1
     assert nagios.render(hostile(text)).count("|") == 1
 
@@ -149,6 +155,7 @@ def test_markdown_keeps_its_sections_and_has_no_tags(text: str) -> None:
         "## Who is needed",
         "## Not fine",
         "## Waived",
+        "## Restore proofs",
         "## The runbook, line by line",
     ]
     assert "<" not in shown

@@ -49,7 +49,7 @@ def said(page: str) -> str:
     return " ".join(Text(page).said)
 
 
-@pytest.mark.parametrize("make", [samples.all_ok, samples.mixed, samples.fleet])
+@pytest.mark.parametrize("make", [samples.all_ok, samples.mixed, samples.fleet, samples.proofs])
 def test_every_tag_is_closed_where_it_was_opened(make: object) -> None:
     text = Text(renderer.render(make()))  # type: ignore[operator]
     assert text.open == []
@@ -114,6 +114,47 @@ def test_a_step_that_is_not_fine_is_unfolded_and_what_is_fine_in_it_folded() -> 
     page = renderer.render(report([*hosts, bad], [Step("S1", "nginx is running", checks=("service.active",))]))
     assert page.count(" open>") == 1
     assert re.search(r'<details class="fold"><summary>.*19 ok</summary>', page)
+
+
+def test_an_evidence_sheet_says_what_was_restored_and_what_was_measured() -> None:
+    text = said(renderer.render(report([samples.proof("shop")], timezone="Europe/Berlin")))
+    assert text.partition("Restore proofs ")[2].partition(" This run")[0] == (
+        "1 shop on db-1 proven 2.1 h would be lost, by the newest row of orders.at (warning 26 h, critical 50 h);"
+        " restoring takes 94 s (critical 60 min) Evidence sheet"
+        " Backup /var/backups/databases/shop-20251121T020000Z.sql.zst.age"
+        " Content a dump of MySQL or MariaDB, age, zstd Size 40.0 MiB (41,920,113 bytes)"
+        " SHA-256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        " Taken Fri 21 Nov 2025, 03:00 Europe/Berlin Restored Fri 21 Nov 2025, 05:00 Europe/Berlin"
+        " Into 10.11.6-MariaDB, database shop It took start 0.8 s, restore 1 min 34 s, check 12 s, compare 9.9 s"
+        " Found 182,044 rows, in each table as many as in the manifest Compared with the manifest"
+        " Would be lost 2.1 h would be lost, by the newest row of orders.at (warning 26 h, critical 50 h)"
+        " Time to restore restoring takes 94 s (critical 60 min)"
+        " Checks ok cleared, encryption, loads, contained, engine_check, schema, rows, sample, sequences, rpo, rto, invariants,"
+        " coverage Checks skipped permissions Tables all"
+    )
+
+
+def test_a_proof_that_is_unknown_says_why_and_never_that_it_is_proven() -> None:
+    why = "the proof cannot be remembered: /var/lib/sre-runbooks/proofs/shop.json cannot be written: No space left on device"
+    text = said(renderer.render(report([samples.proof("shop", status="unknown", summary=why)])))
+    assert f"Restore proofs 1 shop on db-1 unknown {why} Evidence sheet Backup" in text
+    assert "proven" not in text.partition("Restore proofs")[2]
+
+
+def test_a_backup_that_could_not_be_restored_is_among_the_proofs_with_the_reason() -> None:
+    text = said(renderer.render(samples.proofs(3)))
+    reason = "not measured, see restore.cleared: mariadbd is not installed on the host: apt-get install mariadb-server"
+    assert f"newsletter on db-3 not restored {reason} " in text
+
+
+def test_of_many_proofs_those_that_are_not_good_come_first_and_unfolded() -> None:
+    section = renderer.render(samples.proofs(30)).partition('id="proofs"')[2].partition("</section>")[0]
+    assert re.findall(r'<span class="word (\w+)">', section) == ["critical", "unknown", *["ok"] * 28]
+    assert re.findall(r'<details class="evidence sheet"( open)?>', section) == [" open", *[""] * 28]
+
+
+def test_where_nothing_was_restored_there_is_no_section_for_it() -> None:
+    assert "Restore proofs" not in renderer.render(samples.mixed())
 
 
 @pytest.mark.parametrize(

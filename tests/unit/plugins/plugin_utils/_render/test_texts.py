@@ -21,6 +21,7 @@ from ansible_collections.sre.runbooks.plugins.plugin_utils._render import (
     terminal,
 )
 from ansible_collections.sre.runbooks.plugins.plugin_utils._render import _words as words
+from ansible_collections.sre.runbooks.tests import samples
 from ansible_collections.sre.runbooks.tests.unit.plugins.plugin_utils.reports import Step, record, report
 
 WAIVER = {"reason": "moves on Friday", "owner": "DBA", "until": "2025-12-05"}
@@ -140,6 +141,29 @@ def test_markdown_of_a_bad_day_is_cut_and_says_so() -> None:
     text = markdown.render(report(many))
     assert "- and 260 more, in the report" in text
     assert len(text.splitlines()) < 100
+
+
+def test_markdown_has_the_evidence_of_few_good_proofs_and_of_every_bad_one() -> None:
+    text = markdown.render(report([samples.proof("shop")]))
+    first, *lines = text.partition("## Restore proofs\n\n- ")[2].partition("\n\n")[0].splitlines()
+    figures = "2.1 h would be lost, by the newest row of orders.at (warning 26 h, critical 50 h); restoring takes 94 s (critical 60 min)"
+    assert first == f"**proven** shop on db-1: {figures}"
+    assert lines[0] == "  - Backup: /var/backups/databases/shop-20251121T020000Z.sql.zst.age"
+    assert lines[-1] == "  - Tables: all"
+    assert len(lines) == 15
+    text = markdown.render(samples.proofs(30))
+    assert text.count("\n- **proven** shop-") == 28
+    assert text.count("\n  - Backup: ") == 1
+    assert (
+        "\n- **not restored** newsletter on db-3: not measured, see restore.cleared: mariadbd is not installed" in text
+    )
+
+
+def test_json_has_the_same_evidence_as_it_was_measured() -> None:
+    whole = json_of_python.loads(json.render(report([samples.proof("shop")])))
+    detail = whole["records"][0]["detail"]
+    assert detail == samples.proof("shop")["detail"]
+    assert (detail["sha256"][:4], detail["checks"]["rows"], detail["verdict"]) == ("9f86", "ok", "proven")
 
 
 def test_nagios_gets_one_line_with_figures() -> None:
