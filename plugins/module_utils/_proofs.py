@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasu
 
 DIRECTORY = "/var/lib/sre-runbooks/proofs"
 _KEPT = 400
+_UNFINISHED = ".unfinished-"
 
 
 def path_of(directory: str, name: str) -> str:
@@ -58,17 +60,43 @@ def write(path: str, text: str) -> None:
     """Replace a file in one step; only we can read it. Raises :class:`Unmeasurable`."""
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
+        handle, temporary = _unfinished(os.path.dirname(path))
+        with open(handle, "w", encoding="utf-8") as file:
+            try:
                 file.write(text)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+                file.flush()
+                os.replace(temporary, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
     except OSError as exc:
         raise Unmeasurable(f"{path} cannot be written: {exc.strerror or exc}") from exc
+
+
+def _unfinished(directory: str) -> tuple[int, str]:
+    """A file to write to. It stays locked while it is open, so nobody takes it for one that a killed process has left."""
+    while True:
+        handle, path = tempfile.mkstemp(dir=directory, prefix=_UNFINISHED)
+        with contextlib.suppress(OSError):  # where there are no locks, nothing is cleared either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            return handle, path
+        os.close(handle)  # it was cleared before it had its lock
+
+
+def clear_dead(directory: str) -> list[str]:
+    """Remove what killed processes have not finished writing. Returns the paths that are gone."""
+    removed = []
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(directory)):
+            path = os.path.join(directory, name)
+            if name.startswith(_UNFINISHED):
+                with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(path)
+                    removed.append(path)
+    return removed
 
 
 def proven(directory: str) -> dict[str, dict[str, t.Any]]:

@@ -413,12 +413,20 @@ def test_an_age_that_nothing_tells_is_unknown_and_never_fine(
 
 # Killed
 
-MOMENTS = ["_install", "_start", "load", "take", "remove"]
+MOMENTS = [
+    *(
+        (engine, moment)
+        for engine in ("mysql", "postgresql")
+        for moment in ("_install", "_start", "load", "take", "remove")
+    ),
+    *(("files", moment) for moment in ("unpack", "keep")),
+]
+"""Engine and when: server made, server started, loading, comparing, removing; unpacking, writing the proof down."""
 KILLED = """
 import os, signal, sys, json
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader()
-from ansible_collections.sre.runbooks.plugins.module_utils import _engine, _manifest, _scratch
+from ansible_collections.sre.runbooks.plugins.module_utils import _engine, _manifest, _scratch, _unpack
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import restore
 from ansible_collections.sre.runbooks.tests.unit.door import checks_of
 moment, given = sys.argv[1], json.loads(sys.argv[2])
@@ -431,26 +439,40 @@ def dying(chunks):
 def replace(owner, name, new):
     old = getattr(owner, name)
     setattr(owner, name, lambda *words, **more: new(old, *words, **more))
-engine = {"mysql": _engine.Mysql, "postgresql": _engine.Postgresql}[given["engine"]]
+engine = {"mysql": _engine.Mysql, "postgresql": _engine.Postgresql}.get(given["engine"])
 if moment == "load":
     replace(_engine.Engine, "load", lambda old, self, chunks, tick: old(self, dying(chunks), tick))
 elif moment in ("_install", "_start"):
     replace(engine, moment, lambda old, self: (old(self), die()))
 elif moment == "take":
     replace(_manifest, "take", lambda old, *words, **more: die())
-else:
+elif moment == "unpack":
+    replace(_unpack, "_file", lambda old, *words, **more: (old(*words, **more), die()))
+elif moment == "keep":
+    replace(os, "replace", lambda old, new, path: die() if path.startswith(given["task"]["state"]) else old(new, path))
+elif moment == "remove":
     replace(_scratch, "remove", lambda old, place: die())
 checks_of(restore, **given["task"])
 """
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def production(engine: str, request: pytest.FixtureRequest) -> str:
+    """What the production server of an engine holds; files have none."""
+    if engine == "files":
+        return ""
+    return (
+        checksum(request.getfixturevalue("shop")) if engine == "mysql" else pg_checksum(request.getfixturevalue("bot"))
+    )
+
+
+@pytest.mark.parametrize(("engine", "moment"), MOMENTS)
 def test_a_proof_that_is_killed_leaves_no_server_and_the_next_one_clears_up(
     engine: str, moment: str, request: pytest.FixtureRequest, prove: Prove, scratch: str, tmp_path: Path
 ) -> None:
-    good: Good = request.getfixturevalue("good" if engine == "mysql" else "good_pg")
-    target = {**good.write(good.plain, "shop.sql"), "name": "shop", "database": "shop"}
+    good: Good = request.getfixturevalue({"mysql": "good", "postgresql": "good_pg", "files": "uploads"}[engine])
+    content = broken_backups.tar_of(*broken_backups.UPLOADS) if engine == "files" else good.plain
+    target = {**good.write(content, "shop.sql"), "name": "shop", "database": "shop"}
+    before = production(engine, request)
     task = {"targets": [target], "scratch": scratch, "state": str(tmp_path / "state"), "disk_reserve": 1, "rpo": RPO}
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     killed = subprocess.run(
@@ -458,14 +480,20 @@ def test_a_proof_that_is_killed_leaves_no_server_and_the_next_one_clears_up(
         capture_output=True, text=True, timeout=120, check=False, env=env,
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert os.listdir(scratch), "it was killed while there was something"
+    left = [*os.listdir(scratch), *(os.listdir(tmp_path / "state") if moment == "keep" else [])]
+    assert left, "it was killed while there was something"
     end = time.monotonic() + 20
     while (running := _scratch.processes_in(scratch)) and time.monotonic() < end:
         time.sleep(0.05)
     assert running == [], "the server dies with us"
     found = prove(**target)
     assert statuses(found)["restore.cleared"] == "warning"
+    assert {os.path.basename(path) for path in found[0].detail["cleared"]} == {
+        name for name in left if "progress" not in name
+    }
     assert statuses(found)["restore.proof"] == "ok", bad(found)
+    assert os.listdir(tmp_path / "state") == ["shop.json"]
+    assert production(engine, request) == before
 
 
 def test_a_proof_leaves_alone_what_another_one_is_at_work_in(good: Good, prove: Prove, scratch: str) -> None:

@@ -192,7 +192,7 @@ def _cleared(proof: probe.Proof, name: str) -> Check:
         )
     if proof.cleared:
         return Check.expect(
-            "restore.cleared", name, False, f"a proof was killed and had left {len(proof.cleared)} directories, which are gone now",
+            "restore.cleared", name, False, f"a proof was killed and had left {len(proof.cleared)} directories or files, gone now",
             otherwise="warning", cleared=proof.cleared[:_LISTED],
         )  # fmt: skip
     return Check.expect("restore.cleared", name, True, "nothing was left behind", walls_missing=proof.missing_walls)

@@ -160,6 +160,8 @@ def prove(target: t.Mapping[str, t.Any]) -> Proof:
 def _alone(target: t.Mapping[str, t.Any], deadline: float) -> Proof:
     proof = Proof(started=time.time())
     proof.cleared, proof.left = scratch.clear_dead(target["scratch"])
+    for directory in sorted({target["scratch"], target["state"], target["sheets"] or target["state"]}):
+        proof.cleared += proofs.clear_dead(directory)
     try:
         backup = _newest(target)
     except pipe.Broken as exc:

@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,53 @@ def test_a_damaged_memory_is_a_reason_and_not_an_empty_one(tmp_path: Path, text:
 def test_a_place_that_cannot_be_written_is_a_reason() -> None:
     with pytest.raises(Unmeasurable, match="cannot be written"):
         _proofs.write("/proc/nothing/a.json", "")
+
+
+WRITER = """
+import os, signal, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+from ansible_collections.sre.runbooks.plugins.module_utils import _proofs
+def dies(*paths):
+    os.kill(os.getpid(), signal.SIGKILL)
+def waits(*paths):
+    print("writes", flush=True)
+    sys.stdin.read()
+os.replace = {"dies": dies, "waits": waits}[sys.argv[2]]
+_proofs.write(sys.argv[1], "half")
+"""
+
+
+def writer(path: Path, what: str) -> subprocess.Popen[str]:
+    """A process that comes to the moment in which it would give a file its name."""
+    argv = [sys.executable, "-c", WRITER, str(path), what]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_a_killed_process_did_not_finish_writing_is_removed(tmp_path: Path) -> None:
+    _proofs.write(str(tmp_path / "a.json"), "whole")
+    with writer(tmp_path / "a.json", "dies") as dead:
+        assert dead.wait(60) == -signal.SIGKILL
+    (left,) = (name for name in os.listdir(tmp_path) if name != "a.json")
+    assert _proofs.clear_dead(str(tmp_path)) == [str(tmp_path / left)]
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == "whole"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_what_is_being_written_is_left_alone(tmp_path: Path) -> None:
+    with writer(tmp_path / "a.json", "waits") as alive:
+        assert alive.stdin
+        assert alive.stdout
+        assert alive.stdout.readline() == "writes\n"
+        assert _proofs.clear_dead(str(tmp_path)) == []
+        assert len(os.listdir(tmp_path)) == 1
+        alive.stdin.close()
+
+
+def test_where_nothing_was_written_nothing_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / ".unfinished-of-somebody").mkdir()
+    assert _proofs.clear_dead(str(tmp_path)) == []
+    assert _proofs.clear_dead(str(tmp_path / "nothing")) == []
 
 
 def test_times_are_read_as_they_are_written() -> None:
