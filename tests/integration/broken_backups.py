@@ -314,6 +314,7 @@ POSTGRESQL = [
     Broken("a sequence that is behind", lambda good: good.changed(b"orders_id_seq', 2000, true", b"orders_id_seq', 7, true"), "L4", "", "restore.sequences", says="orders_id_seq"),
     Broken("charset damage", lambda good: good.write(good.plain.decode("latin-1").encode(), "shop.sql"), "L4", "", "restore.sample", says="customers: .* another checksum"),
     Broken("stale", lambda good: good.dated(9, **good.write(moved(good.plain, -9), "shop.sql")), "L4", "L0 backup.age", "restore.rpo", says="h would be lost"),
+    Broken("future date", lambda good: good.dated(-4000, **good.write(moved(good.plain, 4000), "shop.sql")), "L4", "L0 backup.clock", "restore.rpo", "unknown", says="in the future"),
 ]  # fmt: skip
 """Backups of PostgreSQL that must not pass."""
 

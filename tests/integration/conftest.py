@@ -24,6 +24,8 @@ import pytest
 from ansible_collections.sre.runbooks.tests.integration.production import (  # noqa: F401 - fixtures for all tests
     age_keys,
     bot,
+    bot_dump,
+    bot_manifest,
     good,
     good_pg,
     shop,

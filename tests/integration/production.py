@@ -160,13 +160,23 @@ def bot(postgresql: Postgresql) -> Postgresql:
     return postgresql
 
 
+@pytest.fixture(scope="session")
+def bot_manifest(bot: Postgresql) -> dict[str, Any]:
+    return {**_manifest.take(functools.partial(psql, bot), "postgresql", "shop"), "taken": f"{DAY}T02:00:00Z"}
+
+
+@pytest.fixture(scope="session")
+def bot_dump(bot: Postgresql) -> bytes:
+    return pg_dump(bot)
+
+
 @pytest.fixture
-def good_pg(bot: Postgresql, age_keys: Path, tmp_path: Path) -> Good:
+def good_pg(bot: Postgresql, bot_dump: bytes, bot_manifest: dict[str, Any], age_keys: Path, tmp_path: Path) -> Good:
     place = tmp_path / "backups"
     place.mkdir()
-    facts = {**_manifest.take(functools.partial(psql, bot), "postgresql", "shop"), "taken": f"{DAY}T02:00:00Z"}
     other = functools.partial(run, "pg_dump", "-Fc", "-d", bot.url("production"))
-    return Good(place, functools.partial(pg_dump, bot), other, pg_dump(bot), facts, age_keys)
+    facts = json.loads(json.dumps(bot_manifest))
+    return Good(place, functools.partial(pg_dump, bot), other, bot_dump, facts, age_keys)
 
 
 def pg_checksum(server: Postgresql) -> str:

@@ -391,11 +391,10 @@ def test_a_good_backup_of_postgresql_is_proven(
     ("days", "taken", "newest", "says"),
     [
         (1, f"{DAY}T02:00:00Z", NEWEST, "the newest row of orders.at is 22.6 h newer than the backup, which was taken at {day}T02"),
-        (4000, f"{DAY}T02:00:00Z", NEWEST, "the newest row of orders.at lies [0-9.]+ h in the future"),
         (0, f"{DAY}T02:00:00Z", [{"table": "customers", "column": "at"}], "(?is)customers.at does not tell .* column .*at"),
         (0, None, [], "the manifest does not say when the backup was taken .None., and newest names no column"),
     ],
-    ids=["newer than the backup", "future", "no column", "no time in the manifest"],
+    ids=["newer than the backup", "no column", "no time in the manifest"],
 )  # fmt: skip
 @pytest.mark.parametrize("engine", ["mysql", "postgresql"])
 def test_an_age_that_nothing_tells_is_unknown_and_never_fine(
