@@ -163,6 +163,7 @@ def since(record: Record) -> str:
     return f"{change}, was {previous}" if previous and previous != record["status"] else str(change)
 
 
+PROOF = "restore.proof"
 UNFOLDED = 4
 """Evidence sheets up to which those of good backups are shown in full."""
 
@@ -184,7 +185,7 @@ class Sheet:
 
 def sheets(report: Report) -> list[Sheet]:
     """The evidence sheets of all proofs of a run, also of those that could not be made; the most urgent first."""
-    records = [record for record in report.records if record["id"] == "restore.proof"]
+    records = [record for record in report.records if record["id"] == PROOF]
     made = [_sheet(report, record, few=len(records) <= UNFOLDED) for record in records]
     return sorted(made, key=lambda sheet: ORDER.index(sheet.standing))
 

@@ -134,6 +134,20 @@ def test_an_evidence_sheet_says_what_was_restored_and_what_was_measured() -> Non
     )
 
 
+def test_the_evidence_of_a_proof_is_in_one_place_to_which_its_check_leads() -> None:
+    page = renderer.render(report([samples.proof("shop")], [Step("S1", "Restored", checks=("restore.proof",))]))
+    assert page.count("9f86d081884c7d65") == 1
+    assert page.count('<a href="#proofs">Evidence sheet</a>') == 1
+    assert page.count('id="proofs"') == 1
+
+
+def test_a_proof_that_broke_shows_how() -> None:
+    broke = record("restore.proof", "shop", "unknown", "the check broke: KeyError: 'x'", detail={"traceback": "line 7"})
+    text = said(renderer.render(report([broke])))
+    assert "Evidence traceback line 7" in text
+    assert "shop on web-1 not restored the check broke: KeyError: 'x'" in text
+
+
 def test_a_proof_that_is_unknown_says_why_and_never_that_it_is_proven() -> None:
     why = "the proof cannot be remembered: /var/lib/sre-runbooks/proofs/shop.json cannot be written: No space left on device"
     text = said(renderer.render(report([samples.proof("shop", status="unknown", summary=why)])))
