@@ -170,8 +170,9 @@ class Mysql(Server):
         return manifest.take(lambda statement: self.sql(f"{begin}{statement};", database), MYSQL, database, like=like)
 
     def dump(self, database: str, *, packed: bool) -> Process:
+        # Without locks for loading: under a lock of its table, a sequence that is a default cannot be asked.
         return self._process("dump", [
-            _tool("mariadb-dump", "mysqldump"), self.OPTION_FILE, "--single-transaction", "--quick",
+            _tool("mariadb-dump", "mysqldump"), self.OPTION_FILE, "--single-transaction", "--quick", "--skip-add-locks",
             "--routines", "--events", "--triggers", "--hex-blob", "--no-tablespaces", "--default-character-set=utf8mb4",
             "--max-allowed-packet=1G", database,
         ], iter(()))  # fmt: skip

@@ -181,6 +181,23 @@ def test_the_manifest_of_postgresql_is_of_the_same_moment(
     assert facts["tables"]["orders"]["rows"] == restored == before
 
 
+def test_a_sequence_of_mariadb_that_is_a_default_comes_back(
+    take: Take, mysql: dict[str, Any], mariadb: Mariadb
+) -> None:
+    mariadb.sql(
+        "CREATE DATABASE counted; USE counted; CREATE SEQUENCE s; CREATE TABLE t (id int DEFAULT nextval(s), note text)"
+    )
+    mariadb.sql("INSERT INTO t (note) VALUES ('one'), ('two')", "counted")
+    about = take({**mysql, "database": "counted", "user": "root", "password": ""})["backup"]
+    plain = subprocess.run(["zstd", "-dc", about["path"]], check=True, capture_output=True).stdout
+    mariadb.sql("DROP DATABASE counted; CREATE DATABASE counted")
+    client = ["mariadb", "--no-defaults", "-uroot", "-S", mariadb.socket, "counted"]
+    subprocess.run(client, input=plain, check=True, capture_output=True, timeout=60)
+    mariadb.sql("INSERT INTO t (note) VALUES ('three')", "counted")
+    assert mariadb.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM t", "counted") == "3\t3"
+    mariadb.sql("DROP DATABASE counted")
+
+
 # Failures leave nothing
 
 
