@@ -65,6 +65,13 @@ def postgresql() -> Iterator[Postgresql]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def bot_server() -> Iterator[Postgresql]:
+    """Another one, for production alone: whatever happens to it was done by the test at hand."""
+    with running_postgresql() as server:
+        yield server
+
+
 @contextlib.contextmanager
 def running_postgresql() -> Iterator[Postgresql]:
     """PostgreSQL on loopback and on a socket in its directory. As root it runs as nobody: it refuses to run as root."""
@@ -187,6 +194,13 @@ def _answers(port: int) -> bool:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[Mariadb]:
     """One MariaDB, set up as it is delivered, for all tests of a session: make a database of your own in it."""
+    with running_mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shop_server() -> Iterator[Mariadb]:
+    """Another one, for production alone."""
     with running_mariadb() as server:
         yield server
 

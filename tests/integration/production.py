@@ -72,11 +72,11 @@ def dump(server: Mariadb, *options: str, database: str = "shop") -> bytes:
 
 
 @pytest.fixture(scope="session")
-def shop(mariadb: Mariadb) -> Mariadb:
+def shop(shop_server: Mariadb) -> Mariadb:
     """Production: the database that was dumped, and one that no dump of it may touch."""
     text = SHOP.replace("{day}", DAY).replace("{rows}", str(ROWS))
-    run("mariadb", "--no-defaults", "-uroot", "-S", mariadb.socket, stdin=text.encode())
-    return mariadb
+    run("mariadb", "--no-defaults", "-uroot", "-S", shop_server.socket, stdin=text.encode())
+    return shop_server
 
 
 @pytest.fixture(scope="session")
@@ -151,13 +151,13 @@ def pg_dump(server: Postgresql, *options: str) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def bot(postgresql: Postgresql) -> Postgresql:
+def bot(bot_server: Postgresql) -> Postgresql:
     text = BOT.replace("{day}", DAY).replace("{rows}", str(ROWS))
-    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-c", "CREATE DATABASE production")
-    postgresql.sql("CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (1), (2)", "production")
-    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", postgresql.url(), "-f", "-", stdin=text.encode())
-    run("psql", "-Xq", "-d", postgresql.url("shop"), "-c", "ANALYZE")
-    return postgresql
+    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", bot_server.url(), "-c", "CREATE DATABASE production")
+    bot_server.sql("CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (1), (2)", "production")
+    run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", bot_server.url(), "-f", "-", stdin=text.encode())
+    run("psql", "-Xq", "-d", bot_server.url("shop"), "-c", "ANALYZE")
+    return bot_server
 
 
 @pytest.fixture(scope="session")

@@ -177,6 +177,8 @@ def test_the_manifest_of_postgresql_is_of_the_same_moment(
     plain = subprocess.run(["zstd", "-dc", about["path"]], check=True, capture_output=True).stdout
     subprocess.run(["pg_restore", "-d", postgresql.url("compared")], input=plain, check=True, capture_output=True)
     restored = int(postgresql.sql("SELECT count(*) FROM orders", "compared"))
+    postgresql.sql("DELETE FROM orders WHERE note = 'meanwhile'", "backed")
+    postgresql.sql("DROP DATABASE compared")
     facts = json.loads(Path(about["manifest"]).read_text())
     assert facts["tables"]["orders"]["rows"] == restored == before
 

@@ -27,12 +27,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _database_back
 from ansible_collections.sre.runbooks.plugins.module_utils import _database_restore as restoring
 from ansible_collections.sre.runbooks.plugins.module_utils import _proofs as proofs
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption
-from ansible_collections.sre.runbooks.tests.integration.conftest import (
-    Mariadb,
-    Postgresql,
-    running_mariadb,
-    running_postgresql,
-)
 from ansible_collections.sre.runbooks.tests.integration.playbook import ROOT, Site
 from ansible_collections.sre.runbooks.tests.integration.test_database_backup import die_when_called
 
@@ -136,20 +130,6 @@ class Shop:
         path = max((self.folder / "restores").glob("restore-shop-*.json"))
         assert os.stat(path).st_mode & 0o777 == 0o600
         return dict(json.loads(path.read_text()))
-
-
-@pytest.fixture(scope="module")
-def mariadb() -> Iterator[Mariadb]:
-    """A server for this file alone: what other files keep on theirs would not survive it."""
-    with running_mariadb() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Postgresql]:
-    """As ``mariadb``."""
-    with running_postgresql() as server:
-        yield server
 
 
 @pytest.fixture(params=["mysql", "postgresql"])
