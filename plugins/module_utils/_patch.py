@@ -270,6 +270,9 @@ class Patching:
                     return f"the database of before cannot be loaded: {complaint(answer)}"
             for name in self._lost(known["active"]):
                 self._wp("plugin", "activate", name)
+            if known["what"] == "core":
+                # Otherwise WordPress takes no update for a quarter of an hour.
+                self._ask("delete_option('core_updater.lock')")
             self._leave_maintenance()
             time.sleep(self.settle)
             problem = self.smoke()

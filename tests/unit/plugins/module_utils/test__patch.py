@@ -40,6 +40,7 @@ class Wordpress:
         self.releases = {"6.4.1": "insecure", "6.4.2": "outdated", "6.5.2": "latest"}
         self.releases_problem: str | None = None
         self.database = "57155"
+        self.locked = False
         for path, text in (
             ("wp-admin/index.php", "6.4.1"),
             ("wp-includes/version.php", "6.4.1\n$wp_db_version = 57155;\n"),
@@ -88,6 +89,8 @@ class Wordpress:
     def ask(self, _site: Site, php: str, _timeout: float) -> Any:
         if php == "WP_PLUGIN_DIR":
             return str(self.root / "wp-content/plugins")
+        if php == "delete_option('core_updater.lock')":
+            self.locked = False
         if "$GLOBALS['wpdb']->tables()" in php:
             return ["wp_options", "wp_posts"]
         if "get_plugins" in php:
@@ -106,6 +109,8 @@ class Wordpress:
         elif arguments[:2] == ["core", "update-db"]:
             return self.fate.get("database", self.update_database)()
         elif arguments[:2] == ["core", "update"]:
+            if self.locked:
+                return Answer(1, "", "Error: Another update is currently in progress.")
             new = arguments[2].partition("=")[2]
             return self.fate.get("core", lambda: self.replace_core(new))()
         else:
@@ -283,6 +288,7 @@ def test_a_run_that_is_killed_half_way_is_repaired_by_the_next(wordpress: Wordpr
     def killed() -> Answer:
         (wordpress.root / ".maintenance").write_text("")
         wordpress.broken = {"half"}
+        wordpress.locked = victim == "core"
         (wordpress.root / "wp-includes/version.php").write_text("half")
         wordpress.plugin("shop").write_text("half")
         raise Killed
