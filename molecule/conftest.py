@@ -49,10 +49,15 @@ class Report:
 Occasion = Callable[..., Report]
 
 
-@pytest.fixture(scope="session")
-def occasion(tmp_path_factory: pytest.TempPathFactory) -> Occasion:
-    """``occasion("daily", "-e", "…")`` runs sre.runbooks.daily against the fleet, all with one history."""
-    state = tmp_path_factory.mktemp("state")
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runs of a file's tests lie, with one history."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def start(state: Path) -> Callable[..., subprocess.Popen[str]]:
+    """``start("daily", "-e", "…")`` starts sre.runbooks.daily against the fleet."""
     scenario = os.environ["MOLECULE_SCENARIO_DIRECTORY"]
     environment = {
         **os.environ,
@@ -60,13 +65,25 @@ def occasion(tmp_path_factory: pytest.TempPathFactory) -> Occasion:
         "SRE_RUNBOOKS_DIRECTORY": str(state),
     }
 
-    def run(playbook: str, *arguments: str) -> Report:
+    def begin(playbook: str, *arguments: str) -> subprocess.Popen[str]:
         command = ["ansible-playbook", f"sre.runbooks.{playbook}", "-i", str(ROOT / "molecule/inventory")]
         command += ["-i", f"{scenario}/inventory", *arguments]
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        return subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def occasion(state: Path, start: Callable[..., subprocess.Popen[str]]) -> Occasion:
+    """``occasion("daily", "-e", "…")`` runs sre.runbooks.daily against the fleet and returns its report."""
+
+    def run(playbook: str, *arguments: str) -> Report:
+        with start(playbook, *arguments) as running:
+            output = running.communicate()[0]
         report = state / "latest" / "report.json"
-        output = done.stdout + done.stderr
         assert report.exists(), output
-        return Report(done.returncode, output, json.loads(report.read_text()))
+        return Report(running.returncode, output, json.loads(report.read_text()))
 
     return run
