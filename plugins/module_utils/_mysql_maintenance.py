@@ -39,6 +39,11 @@ JUDGED_BY = dict(zip(("check", "analyze", "optimize", "purge"), CHECKS))
 MIB = 1024**2
 Result = t.Dict[str, t.Any]
 
+
+class Damaged(Refused):
+    """A table is damaged, or one that was named is not there."""
+
+
 OPTIONS: dict[str, t.Any] = {
     **_mysql.ADDRESS,
     **_mysql.LOGIN,
@@ -134,20 +139,20 @@ class Work:
         return Server(self.session, self.database)
 
     def _tables(self) -> list[Table]:
-        """The tables that are meant. Raises :class:`Refused` for a name that no table has, and for a table that is
-        protected or cannot be opened.
+        """The tables that are meant. Raises :class:`Damaged` for a name that no table has and for a table that cannot be
+        opened, :class:`Refused` for one that is protected.
         """
         there = self._look().tables
         for pattern in self.options["tables"]:
             if not any(fnmatch.fnmatchcase(table.name, pattern) for table in there):
-                raise Refused(f"{self.database} has no table {pattern}, or it is not shown to {self.session.user}")
+                raise Damaged(f"{self.database} has no table {pattern}, or it is not shown to {self.session.user}")
         meant = [
             one for one in there if any(fnmatch.fnmatchcase(one.name, pattern) for pattern in self.options["tables"])
         ]
         refuse_protected([table.name for table in meant], self.options["protect"])
         for table in meant:
             if table.engine is None:
-                raise Refused(f"{table} cannot be opened, see to it before anything else: {table.comment}")
+                raise Damaged(f"{table} cannot be opened, see to it before anything else: {table.comment}")
         return meant
 
     def _say(self, verb: str, table: Table, option: str = "") -> list[tuple[str, str]]:
@@ -156,7 +161,7 @@ class Work:
         return [(row["Msg_type"], row["Msg_text"]) for row in rows]
 
     def _check(self, tables: t.Iterable[Table]) -> list[Result]:
-        """CHECK TABLE for each; raises :class:`Refused` when one is not sound, or nobody can say."""
+        """CHECK TABLE for each; raises :class:`Damaged` when one is not sound, :class:`Refused` when nobody can say."""
         how = self.options["thoroughness"]
         found: list[Result] = []
         for table in tables:
@@ -165,7 +170,8 @@ class Work:
         unsound = [one for one in found if one["verdict"] not in ("ok", "no check")]
         if unsound:
             told = "; ".join(f"{one['table']} {one['verdict']}: {one['said']}" for one in unsound[:5])
-            raise Refused(
+            known = any(one["verdict"] != "not checked" for one in unsound)
+            raise (Damaged if known else Refused)(
                 f"{len(unsound)} of {len(found)} tables are not sound, see to them before anything else: {told}"
             )
         return found

@@ -245,7 +245,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sre.runbooks.plugins.module_utils._check import BadOption, Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._guard import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._mysql_maintenance import OPTIONS, RULES, perform, told
+from ansible_collections.sre.runbooks.plugins.module_utils._mysql_maintenance import (
+    OPTIONS,
+    RULES,
+    Damaged,
+    perform,
+    told,
+)
 
 
 def main() -> None:
@@ -255,7 +261,7 @@ def main() -> None:
     except BadOption as exc:
         module.fail_json(msg=str(exc))
     except (Refused, Unmeasurable) as exc:
-        damaged = module.params["action"] == "check" and isinstance(exc, Refused)
+        damaged = module.params["action"] == "check" and isinstance(exc, Damaged)
         status = "critical" if damaged else "unknown"
         module.fail_json(msg=str(exc), checks=[told(module.params, status, str(exc))])
 
