@@ -149,15 +149,6 @@ FAULTS = {
             "wordpress.core_update": ("warning", "6.1.9 runs, 6.1.10 (minor) and 6.9 (major) is out"),
         },
     ),
-    "update of a plugin out": (
-        "mkdir /srv/wordpress.org/plugins/akismet/5.5; "
-        + WP
-        + " eval 'delete_site_transient(\"update_plugins\"); wp_update_plugins();'",
-        "rmdir /srv/wordpress.org/plugins/akismet/5.5; "
-        + WP
-        + " eval 'delete_site_transient(\"update_plugins\"); wp_update_plugins();'",
-        {"wordpress.plugin_updates": ("warning", "1 of 2 plugins have an update")},
-    ),
     "wordpress.org away": (
         "mv /srv/wordpress.org/releases.json /root/keep",
         "mv /root/keep /srv/wordpress.org/releases.json",
@@ -169,11 +160,6 @@ FAULTS = {
             "wordpress.core_checksums": ("unknown", "not compared"),
             "wordpress.plugin_checksums": ("unknown", "akismet"),
         },
-    ),
-    "cron stopped, an event overdue": (
-        "systemctl stop cron; " + WP + " eval 'wp_schedule_single_event(time() - 1800, \"edubot_export\");'",
-        WP + " cron event run --due-now; systemctl start cron",
-        {"wordpress.cron_overdue": ("warning", "edubot_export has been due for 30 minutes")},
     ),
     "crontab lost": (
         "mv /etc/cron.d/wordpress /root/keep",
@@ -205,19 +191,6 @@ FAULTS = {
         WP + " maintenance-mode activate; touch -d '-40 minutes' /var/www/html/.maintenance",
         WP + " maintenance-mode deactivate",
         {"wordpress.maintenance": ("critical", "40 minutes")},
-    ),
-    "MariaDB stopped": (
-        "systemctl stop mariadb",
-        "systemctl start mariadb",
-        {
-            "wordpress.core_version": ("unknown", "Error establishing a database connection"),
-            "wordpress_value.number": ("unknown", "Error establishing a database connection"),
-        },
-    ),
-    "workers of php-fpm hung": (
-        "pkill -STOP -f 'php-fpm: pool www$'",
-        "pkill -CONT -f 'php-fpm: pool www$'",
-        {"phpfpm.ping": ("critical", "no answer within 2 s")},
     ),
     "php-fpm stopped": (
         "systemctl stop php8.2-fpm",
