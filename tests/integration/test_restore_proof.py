@@ -19,15 +19,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _scratch
-from ansible_collections.sre.runbooks.plugins.module_utils._check import Check
+from ansible_collections.sre.runbooks.plugins.module_utils import _engine, _scratch
+from ansible_collections.sre.runbooks.plugins.module_utils._check import Check, Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._checks import restore as kind
 from ansible_collections.sre.runbooks.tests.browser import measure
 from ansible_collections.sre.runbooks.tests.integration import broken_backups
@@ -185,6 +185,27 @@ def test_a_sample_goes_through_all_tables_by_turns(good: Good, prove: Prove) -> 
     found = {check.id: check for check in prove(**backup, newest=NEWEST, task={"sample_tables": 1})}
     assert "orders" in found["restore.proof"].detail["tables"], "its newest row tells the age"
     assert min(shares) < 0.2, "the time of a sample is extrapolated"
+
+
+@pytest.mark.parametrize(
+    ("complaint", "status"), [("Segmentation fault", ("ok", "ok")), ("no space", ("unknown", "skipped"))]
+)
+def test_a_crash_while_a_server_is_made_is_not_the_fault_of_the_backup(
+    good: Good, prove: Prove, monkeypatch: pytest.MonkeyPatch, complaint: str, status: tuple[str, str]
+) -> None:
+    real, calls = _engine.Mysql.run, []
+
+    def crashing(self: _engine.Mysql, argv: Sequence[str], what: str) -> None:
+        calls.append(what)
+        if len(calls) == 1:
+            Path(self.data).mkdir()
+            (Path(self.data) / "ibdata1").write_text("half")
+            raise Unmeasurable(f"{what} did not work: {complaint}")
+        real(self, argv, what)
+
+    monkeypatch.setattr(_engine.Mysql, "run", crashing)
+    found = statuses(prove(**good.write(gzip.compress(good.plain))))
+    assert (found["restore.cleared"], found["restore.proof"]) == status
 
 
 def test_what_the_throwaway_server_may_take_is_limited(good: Good, prove: Prove, scratch: str) -> None:
