@@ -439,11 +439,12 @@ class Process:
         raise StopIteration
 
     def pour(self, handle: int) -> None:
-        if not hasattr(os, "splice"):  # before Python 3.10
+        splice = getattr(os, "splice", None)
+        if splice is None:  # before Python 3.10
             for chunk in self:
                 _write(handle, chunk)
             return
-        while not self._ended and os.splice(self._output(), handle, CHUNK):
+        while not self._ended and splice(self._output(), handle, CHUNK):
             pass
         if not self._ended:
             self._ended = True
