@@ -71,7 +71,8 @@ oldest: setup ## unit tests and the daily runbook once more, on the oldest Pytho
 
 integration: setup system ## tests against real services, started by the tests themselves
 	@tools/setup.sh $(MOTO) requirements-s3-test.txt
-	pytest tests/integration
+	@# A file is one worker's: its tests share servers.
+	pytest tests/integration -n 2 --dist loadfile
 
 # Scenarios are independent: two at a time, each one's output in one piece.
 molecule: ## real services under systemd in containers, broken on purpose and healed
