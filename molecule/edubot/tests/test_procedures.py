@@ -73,7 +73,7 @@ nginx -s reopen
 @pytest.fixture(scope="module", autouse=True)
 def everything_comes_back(host: Any) -> Iterator[None]:
     """Whatever is published, updated and proven here is gone afterwards: other tests find the host as it was, even when
-    somebody kills these. Events of WordPress rest meanwhile, as one of them is to update WordPress.
+    somebody kills these. Events of WordPress rest meanwhile: they write what is compared here.
     """
     host.check_output("systemctl stop cron")
     first = f"if [ -d /root/keep ]; then {BRING_BACK} else rm -rf /root/new; {KEEP} fi"
