@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ import pytest
 from ansible_collections.sre.runbooks.plugins.plugin_utils import _run
 
 RECORD = {"id": "mount.space", "host": "a", "target": "/", "status": "ok", "summary": "fine \ud83d\ude00 ümlaut"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has to move goes to the temporary directory."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def test_records_are_readable_while_the_run_goes_on(tmp_path: Path) -> None:
