@@ -55,7 +55,7 @@ def checked(source: str, **options: Any) -> dict[str, Any]:
 
 
 def dump(path: Path, mib: int, packer: list[str]) -> None:
-    """What mariadb-dump writes: a table, its rows a megabyte a statement, all of them different, and its last words."""
+    """What mariadb-dump 10.11 writes: a table, statements of a megabyte with a row a line, all different, and its last words."""
     with path.open("wb") as file, subprocess.Popen([*packer, "-c"], stdin=subprocess.PIPE, stdout=file) as process:
         into = process.stdin
         assert into
@@ -80,7 +80,7 @@ def dump(path: Path, mib: int, packer: list[str]) -> None:
                 rows.append(one)
                 size += len(one) + 1
                 number += 1
-            into.write(b"INSERT INTO `events` VALUES " + ",".join(rows).encode() + b";\n")
+            into.write(b"INSERT INTO `events` VALUES\n" + ",\n".join(rows).encode() + b";\n")
         into.write(b"-- Dump completed on 2025-11-05  2:00:07\n")
     assert process.returncode == 0
     Path(f"{path}.sha256").write_bytes(subprocess.run(["sha256sum", path], check=True, stdout=subprocess.PIPE).stdout)
