@@ -38,7 +38,7 @@ def page(table: Iterable[Any], occasions: dict[str, str]) -> str:
     """In Markdown. ``occasions`` is the playbook of an occasion → its title."""
     return PAGE + "".join(
         f"| {fault.name} | {occasions[fault.occasion]}, `{fault.occasion}` | {fault.step} | {line(fault.line)}"
-        f" | {fault.status} | “{fault.says.strip()}” | {also(fault.also)} |\n"
+        f' | {fault.status} | "{fault.says.strip()}" | {also(fault.also)} |\n'
         for fault in table
     )
 
