@@ -344,7 +344,7 @@ class Mysql(Engine):
         try:
             self.run(install, "creating an empty server")
         except Unmeasurable as exc:
-            # Once in some hundred times, MariaDB 10.11 crashes while it does so on a busy machine: that says nothing of a backup.
+            # MariaDB 10.11 was seen to crash while it does so on a busy machine: that says nothing of a backup.
             if "Segmentation fault" not in str(exc):
                 raise
             shutil.rmtree(self.data, ignore_errors=True)
