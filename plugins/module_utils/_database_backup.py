@@ -104,16 +104,18 @@ def take(options: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[[
     started = time.time()
     deadline = time.monotonic() + options["timeout"]
     name = options["name"] or options["database"]
-    path = os.path.join(options["directory"], f"{name}-{_stamp(started)}{_ending(options)}")
+    path = ""
     try:
         with client.connect(options, deadline) as server:
             if options["database"] not in server.databases():
                 raise Failed(f"there is no database {options['database']} on {server.address}")
             if check_mode:
+                path = _path(options, name, started)
                 planned = {"path": path, "offsite": _copy_url(options, path)}
                 return {"backup": planned, "removed": _outdated(options, name, path, started, warn)}
             with alone(options["directory"], name):
                 clear_rest(options["directory"], name)
+                path = _unused_path(options, name)
                 about = _write(server, options, path, warn)
                 server.close()
                 about["seconds"] = round(time.time() - started, 1)
@@ -132,8 +134,16 @@ def take(options: t.Mapping[str, t.Any], *, check_mode: bool, warn: t.Callable[[
     return {"backup": about, "removed": removed}
 
 
-def _stamp(seconds: float) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+def _path(options: t.Mapping[str, t.Any], name: str, seconds: float) -> str:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+    return os.path.join(options["directory"], f"{name}-{stamp}{_ending(options)}")
+
+
+def _unused_path(options: t.Mapping[str, t.Any], name: str) -> str:
+    """Where the backup of this second goes. What was taken in the same second stays: then it is the next one's."""
+    while os.path.exists(path := _path(options, name, time.time())):
+        time.sleep(0.05)
+    return path
 
 
 def _ending(options: t.Mapping[str, t.Any]) -> str:

@@ -126,6 +126,11 @@ def moved(plain: bytes, days: float) -> bytes:
     return plain.replace(DAY.encode(), day.strftime("%Y-%m-%d").encode())
 
 
+def of_another_day(plain: bytes) -> bytes:
+    """A compressed dump of nine days before, when something was there that has gone since: never of the same size."""
+    return gzip.compress(moved(plain, -9) + b"-- " + os.urandom(500).hex().encode() + b"\n", mtime=0)
+
+
 def tar_of(*entries: tuple[str, bytes, int] | tarfile.TarInfo) -> bytes:
     """A tar archive: name, content and mode of each file, or an entry as it is."""
     file = io.BytesIO()
@@ -325,7 +330,7 @@ OFFSITE = [
     Broken("off-site older", lambda good: good.copied(b"yesterday's", "shop-2025-11-04.sql.gz"), "L0", "L0 backup.offsite_lag", ""),
     Broken("off-site cut off", lambda good: good.copied(_cut(gzip.compress(good.plain, mtime=0))), "L0", "L0 backup.offsite", ""),
     Broken("off-site damaged", lambda good: good.copied(_flip(gzip.compress(good.plain, mtime=0))), "L1", "L1 backup.offsite", ""),
-    Broken("off-site of the same name, and of another day", lambda good: good.copied(gzip.compress(moved(good.plain, -9), mtime=0)), "L0", "L0 backup.offsite", ""),
+    Broken("off-site of the same name, and of another day", lambda good: good.copied(of_another_day(good.plain)), "L0", "L0 backup.offsite", ""),
     Broken("off-site does not answer", lambda good: {**good.copied(None), "s3": NOBODY}, "L0", "L0 backup.offsite_lag", "", "unknown"),
 ]  # fmt: skip
 """Backups that are good here, and not at the other place; a copy that is proven itself is a backup like any other."""

@@ -431,6 +431,12 @@ def test_two_runs_do_not_meet(take: Take, mysql: dict[str, Any], tmp_path: Path)
 # Check mode
 
 
+def test_a_backup_never_takes_the_place_of_another_of_the_same_second(take: Take, mysql: dict[str, Any]) -> None:
+    taken = [take(mysql)["backup"]["path"] for _ in range(3)]
+    assert len({*taken}) == 3
+    assert all(Path(path).exists() for path in taken)
+
+
 def test_check_mode_asks_and_writes_nothing(take: Take, server: dict[str, Any], tmp_path: Path) -> None:
     about = take(server, check_mode=True, offsite="s3://nowhere/x/", heartbeat=str(tmp_path / "beat"))["backup"]
     assert about["path"].startswith(str(tmp_path / "backups" / "backed-"))
