@@ -84,13 +84,9 @@ _value:
 import re
 import shlex
 import typing as t
-import zoneinfo
 from pathlib import PurePosixPath
 
 from ansible.errors import AnsibleFilterError
-
-if t.TYPE_CHECKING:
-    from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import Occasion
 
 LOCKED = 75
 """The exit code of a run that found another one in its place: EX_TEMPFAIL."""
@@ -142,6 +138,7 @@ def timers(
     """The units of a runbook, in the order of its occasions."""
     # Here, because Ansible loads every filter of a collection, and this needs what only a controller has.
     from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import RunbookError, read
+    from ansible_collections.sre.runbooks.plugins.plugin_utils._schedule import calendar
 
     try:
         book = read(runbook)
@@ -163,7 +160,7 @@ def timers(
         command += ["--inventory", inventory, "--rotate-artifacts", "100"]
         command += ["--project-dir", project] if project else []
         command += [f"--cmdline={shlex.join(['-e', f'sre_occasion={occasion.id}', *arguments])}"]
-        calendar = _calendar(occasion, book.timezone)
+        when = calendar(occasion, book.timezone)
         words = {"title": _plain(occasion.title), "system": book.system, "owner": _plain(occasion.owner)}
         service = SERVICE.format(
             **words,
@@ -172,18 +169,10 @@ def timers(
             command=" ".join(_quoted(word, dollar="$$") for word in command),
             limit=limit,
         )
-        timer = TIMER.format(**words, calendar=calendar)
+        timer = TIMER.format(**words, calendar=when)
         name = f"sre-{book.system}-{occasion.id}"
-        found.append({"name": name, "calendar": calendar, "timer": timer, "service": service})
+        found.append({"name": name, "calendar": when, "timer": timer, "service": service})
     return found
-
-
-def _calendar(occasion: Occasion, timezone: str) -> str:
-    """The schedule with a time zone at its end, where it has none."""
-    schedule = " ".join(str(occasion.schedule).split())
-    last = schedule.rpartition(" ")[2]
-    named = last in zoneinfo.available_timezones() and not re.search(r"[\d*]", last)
-    return schedule if named else f"{schedule} {timezone}"
 
 
 def _plain(text: str) -> str:

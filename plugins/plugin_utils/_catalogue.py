@@ -27,6 +27,7 @@ CONTROLLER = {
     "run.history": "The results are remembered.",
     "run.host": "The host can be reached.",
     "run.journal": "The results are written down where they belong.",
+    "run.missed": "The occasion took place whenever its schedule says.",
     "run.notification": "The people to be told were told.",
     "run.step": "Every step of the runbook was measured, attested or refused with a reason.",
     "run.task": "Every task of the run came to its end.",

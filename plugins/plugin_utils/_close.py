@@ -33,6 +33,7 @@ from ansible_collections.sre.runbooks.plugins.plugin_utils import (
     _report,
     _run,
     _runbook,
+    _schedule,
     _waivers,
 )
 from ansible_collections.sre.runbooks.plugins.plugin_utils._catalogue import promises
@@ -185,6 +186,7 @@ class _Closing:
         self.before: tuple[Record, list[Record]] | None = None
         self.attested: dict[str, Record] = {}
         self.overdue: list[Check] = []
+        self.missed: list[Check] = []
 
     def run(self) -> Outcome:
         """Everything that is to be said of the run is said here, in this order."""
@@ -201,7 +203,9 @@ class _Closing:
 
     def _accounted(self, records: list[Record]) -> list[Record]:
         """The records of the journal, and those of the run itself, so that nothing is passed over in silence."""
-        records = records + [make(check, "localhost", self.now) for check in [*self._own(records), *self.overdue]]
+        records = records + [
+            make(check, "localhost", self.now) for check in [*self._own(records), *self.missed, *self.overdue]
+        ]
         steps = _report.lay_out(self.occasion, records, self.facts, self.attested, iso(self.now))
         records += [make(check, "localhost", self.now) for check in _report.unaccounted(steps)]
         return records + _waivers.findings(records, self.settings.waivers, self.today, self.now)
@@ -248,6 +252,7 @@ class _Closing:
             self._remember(history)
             return history, ""
         except HistoryUnavailable as exc:
+            self.missed = list(self._missed(None))
             return None, str(exc)
 
     def _remember(self, history: History) -> None:
@@ -262,6 +267,19 @@ class _Closing:
             self.attested = _attest.for_report(
                 rows, self.name, _attest.day(self.settings.runbook, self.facts["started"])
             )
+        self.missed = list(self._missed(history))
+
+    def _missed(self, history: History | None) -> t.Iterable[Check]:
+        """What the schedules of the runbook say of the time before this run."""
+        runbook, system, started = self.settings.runbook, self.settings.system, self.facts["started"]
+        if not runbook:
+            return ()
+        if not history:
+            return _schedule.untold(runbook, "run.history")
+        whole = not self.facts["limited"] and not self.facts.get("check_mode")
+        current = self.facts["occasion"] if whole else None
+        seen = history.first_seen(system, "run.missed")
+        return _schedule.missed(runbook, current, moment(started), history.began(system, started), seen)
 
     def _trends(self, history: History | None) -> t.Mapping[t.Any, t.Sequence[t.Any]]:
         with contextlib.suppress(HistoryUnavailable):  # said by run.history

@@ -300,7 +300,37 @@ class History:
         with self._transaction() as connection:
             return list(connection.execute(query).scalars())
 
+    def began(self, system: str, before: str | dt.datetime) -> dict[str, dt.datetime]:
+        """When each occasion began the last time before that, of the runs that came to their end and were whole."""
+        check_mode = sa.func.coalesce(RUNS.c.document["check_mode"].as_boolean(), sa.false())
+        query = (
+            sa.select(RUNS.c.occasion, sa.func.max(RUNS.c.started))
+            .where(
+                RUNS.c.system == system,
+                RUNS.c.occasion.is_not(None),
+                RUNS.c.state == "closed",
+                RUNS.c.limited.is_(False),
+                check_mode.is_(False),
+                RUNS.c.started < moment(before),
+            )
+            .group_by(RUNS.c.occasion)
+        )
+        with self._transaction() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     # Series
+
+    def first_seen(self, system: str, check: str) -> dict[str, dt.datetime]:
+        """When each target of a check was reported for the first time, as far as history goes back."""
+        query = (
+            sa.select(SERIES.c.target, sa.func.min(RUNS.c.started))
+            .join(SAMPLES, SAMPLES.c.series == SERIES.c.key)
+            .join(RUNS, RUNS.c.key == SAMPLES.c.run)
+            .where(SERIES.c.system == system, SERIES.c.check_id == check)
+            .group_by(SERIES.c.target)
+        )
+        with self._transaction() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def trends(self, system: str, hosts: t.Collection[str] | None = None, limit: int = 30) -> dict[Key, list[Sample]]:
         """The last samples of every series of a system, or of some hosts of it; each series from old to new."""

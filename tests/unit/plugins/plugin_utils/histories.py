@@ -128,6 +128,23 @@ class EveryHistory:
         assert found is not None
         assert (found[0]["id"], found[1][0]["value"]) == ("run-0", 1.0)
 
+    def test_what_began_are_the_last_whole_runs_of_each_occasion(self, history: History) -> None:
+        others: list[dict[str, Any]] = [{"occasion": "weekly", "check_mode": False}, {"check_mode": False}]
+        others += [{"check_mode": True}, {"state": "broken_off"}, {"limited": True}, {"occasion": None}]
+        for day, more in enumerate([{}, *others, {"system": "blog"}, {}]):
+            history.save(run(day, **more), [])
+        expected = {"morning": dt.datetime.fromisoformat(on(2)), "weekly": dt.datetime.fromisoformat(on(1))}
+        assert history.began("shop", on(8)) == expected
+        assert history.began("nobody", on(8)) == {}
+
+    def test_a_target_is_known_since_its_first_record(self, history: History) -> None:
+        for day in (3, 1, 2):
+            history.save(run(day), [record(), record(target=f"/{day}"), record(id="mount.inodes", target="/x")])
+        history.save(run(0, system="blog"), [record()])
+        expected = {"/": 1, "/1": 1, "/2": 2, "/3": 3}
+        seen = history.first_seen("shop", "mount.space")
+        assert seen == {target: dt.datetime.fromisoformat(on(day)) for target, day in expected.items()}
+
     def test_the_previous_run_is_the_last_one_before(self, history: History) -> None:
         for day in (2, 0, 1, 3):
             history.save(run(day), [record(value=float(day))])
