@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import shlex
 import time
-import zoneinfo
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -442,55 +440,3 @@ def test_nobody_repairs_what_the_command_of_a_killed_run_still_changes(
     assert [record for record in report.data["records"] if record["id"] == "run.broken_off"]
     assert updates(report)["core"] == ("ok", "updated from 6.1.9 to 6.1.10")
     assert visited(host) == "200"
-
-
-# When what takes place
-
-
-RUNNER = r"""#!/bin/sh
-# Stands in for ansible-runner: notes how it was called, goes on when it is let go, and finds something critical.
-echo "$SRE_RUNBOOKS_DIRECTORY $*" >>/run/runner.log
-while [ -e /run/runner.wait ]; do sleep 0.1; done
-exit 2
-"""
-
-
-@pytest.fixture
-def scheduled(host: Any, start: Any) -> Iterator[None]:
-    """The occasions as timers of the host, calling the stand-in."""
-    host.check_output("printf %%s %s >/usr/local/bin/ansible-runner; chmod 755 /usr/local/bin/ansible-runner", RUNNER)
-    with start("schedule", "-e", "sre_scheduler=molecule schedule_inventory=/etc/sre-runbooks/edubot") as running:
-        output = running.communicate()[0]
-    assert running.returncode == 0, output
-    yield
-    host.check_output("rm -f /run/runner.*")
-    host.check_output("cd /etc/systemd/system; systemctl disable --quiet --now sre-edubot-*.timer")
-    host.check_output("systemctl stop 'sre-edubot-*'; systemctl reset-failed 'sre-edubot-*'")
-    host.check_output("rm /etc/systemd/system/sre-edubot-* /var/lib/systemd/timers/stamp-sre-edubot-*")
-    host.check_output("rm /usr/local/bin/ansible-runner; systemctl daemon-reload")
-
-
-@pytest.mark.usefixtures("scheduled")
-def test_occasions_take_place_at_their_hour_one_after_the_other_and_say_how_they_ended(host: Any) -> None:
-    assert host.check_output("systemd-analyze verify /etc/systemd/system/sre-edubot-* 2>&1") == ""
-    timers = json.loads(host.check_output("systemctl list-timers --output=json 'sre-edubot-*'"))
-    assert len(timers) == 11
-    (morning,) = [timer["next"] for timer in timers if timer["activates"] == "sre-edubot-morning_startup.service"]
-    at = dt.datetime.fromtimestamp(morning / 1e6, zoneinfo.ZoneInfo("Europe/Berlin"))
-    assert (at.hour, at.minute) == (5, 0)
-
-    # The hour of one of them may be just now.
-    host.check_output("systemctl stop 'sre-edubot-*.timer' 'sre-edubot-*.service'; rm -f /run/runner.log")
-    units = "sre-edubot-morning_startup.service sre-edubot-midday_check.service"
-    host.check_output(f"touch /run/runner.wait; systemctl start --no-block {units}")
-    host.check_output(until("[ -s /run/runner.log ] && pgrep -xc flock | grep -qx 2"))
-    assert len(host.check_output("cat /run/runner.log").splitlines()) == 1, "the other one waits"
-    host.check_output("rm /run/runner.wait")
-    host.check_output(until(f'[ "$(systemctl is-failed {units} | sort -u)" = failed ]'))
-    calls = host.check_output("cat /run/runner.log").splitlines()
-    assert sorted(word for call in calls for word in call.split() if word.startswith("sre.runbooks.")) == [
-        "sre.runbooks.daily",
-        "sre.runbooks.midday",
-    ]
-    assert calls[0].startswith("/var/lib/sre-runbooks run /var/lib/sre-runbooks/runner/edubot ")
-    assert host.check_output(f"systemctl show --property=ExecMainStatus --value {units} | sort -u") == "\n2"
