@@ -94,9 +94,11 @@ def running_postgresql() -> Iterator[Postgresql]:
     data, secret = directory / "data", directory / "password"
     secret.write_text(server.password, encoding="utf-8")
     secret.chmod(0o644)
-    settings = f"-p {server.port} -k {directory} -c listen_addresses=127.0.0.1 -c fsync=off"
+    settings = f"-p {server.port} -k {directory} -c listen_addresses=127.0.0.1"
     try:
         run(f"{tools}/initdb", "-D", str(data), "-U", server.user, "-A", "scram-sha-256", f"--pwfile={secret}", "-N")
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("fsync = off\n")
         run(f"{tools}/pg_ctl", "-D", str(data), "-w", "-t", "30", "-l", str(directory / "log"), "-o", settings, "start")
         try:
             yield server

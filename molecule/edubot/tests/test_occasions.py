@@ -153,8 +153,10 @@ WRITES = re.compile(
     r"^(insert|update|delete|replace|truncate|create|drop|alter|rename|grant|revoke|optimize|analyze|repair|load)\b",
     re.IGNORECASE,
 )
+# Below /root/.ansible is where Ansible itself puts its modules, and takes them away.
 SNAPSHOT = r"""
-find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp -o -path /var/log -o -path /var/lib/mysql \) \
+find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp -o -path /var/log -o -path /var/lib/mysql \
+  -o -path /root/.ansible \) \
   -prune -o \! -path /var/tmp \! -path / \! -name debug.log -printf '%p %y %m %u %g %s %T@ %C@ %l\n' | sort
 find /var/www /etc /backups /srv /var/lib/sre-runbooks -type f \! -name debug.log -exec sha256sum {} + | sort
 """
