@@ -32,7 +32,10 @@ PATIENCE = dt.timedelta(hours=1)
 """An occasion may begin so late, and take its budget besides: occasions of a system wait for each other."""
 
 COUNTED = 100
-"""How many missed times are counted one by one."""
+"""From how many missed times on they are not counted any more."""
+
+SHOWN = 20
+"""How many of them the detail has."""
 
 
 def calendar(occasion: Occasion, timezone: str) -> str:
@@ -75,17 +78,26 @@ def missed(
     """
     told: set[str] = set()
     for occasion in runbook.occasions.values():
-        if occasion.schedule:
-            since = last.get(occasion.id) or known.get(occasion.id) or started
-            try:
-                yield _judged(occasion, runbook.timezone, occasion.id == current, since, started, last)
-            except Unmeasurable as exc:
-                reason = f"nobody knows when it was due: {exc}"
-                if reason in told:  # what is wrong with all of them is one line
-                    yield Check.skipped("run.missed", occasion.id, reason, blocked_by="run.missed")
-                else:
-                    yield Check.unknown("run.missed", occasion.id, reason)
-                told.add(reason)
+        if not occasion.schedule:
+            continue
+        began, expression = last.get(occasion.id), calendar(occasion, runbook.timezone)
+        since = began or known.get(occasion.id) or started
+        until = started if occasion.id == current else started - PATIENCE - dt.timedelta(seconds=occasion.budget or 0)
+        try:
+            times = _due_between(expression, since + EARLY, until)
+        except Unmeasurable as exc:
+            reason = f"nobody knows when it was due: {exc}"
+            if reason in told:  # what is wrong with all of them is one line
+                yield Check.skipped("run.missed", occasion.id, reason, blocked_by="run.missed")
+            else:
+                yield Check.unknown("run.missed", occasion.id, reason)
+            told.add(reason)
+            continue
+        if occasion.id == current:
+            times = times[:-1]  # the last one is what is taking place
+        detail = {"schedule": expression, "since": iso(since), "due": [iso(moment) for moment in times[:SHOWN]]}
+        summary = f"{_words(times, runbook.timezone)}; {_before(began, runbook.timezone)}"
+        yield Check("run.missed", occasion.id, "warning" if times else "ok", summary, float(len(times)), detail=detail)
 
 
 def untold(runbook: Runbook, blocked_by: str) -> t.Iterator[Check]:
@@ -95,31 +107,25 @@ def untold(runbook: Runbook, blocked_by: str) -> t.Iterator[Check]:
             yield Check.skipped("run.missed", occasion.id, f"not known, see {blocked_by}", blocked_by=blocked_by)
 
 
-def _judged(
-    occasion: Occasion,
-    timezone: str,
-    current: bool,
-    since: dt.datetime,
-    started: dt.datetime,
-    last: t.Mapping[str, dt.datetime],
-) -> Check:
-    expression = calendar(occasion, timezone)
-    until = started if current else started - PATIENCE - dt.timedelta(seconds=occasion.budget or 0)
-    times = [moment for moment in due(expression, since + EARLY, 2) if moment <= until]
-    if len(times) == 2:  # more than one perhaps
-        times = [moment for moment in due(expression, since + EARLY, COUNTED) if moment <= until]
-    times = times[:-1] if current else times  # the last one is what is taking place
-    before = (
-        f"the last run began {_local(last[occasion.id], timezone)}" if occasion.id in last else "it never has before"
-    )
-    detail = {"schedule": expression, "since": iso(since), "due": [iso(moment) for moment in times[:20]]}
+def _due_between(expression: str, after: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
+    """The moments between two others, not many more than :data:`COUNTED`. As a rule there are none, or there is one."""
+    times = [moment for moment in due(expression, after, 2) if moment <= until]
+    if len(times) < 2:
+        return times
+    return [moment for moment in due(expression, after, COUNTED + 1) if moment <= until]
+
+
+def _words(times: t.Sequence[dt.datetime], timezone: str) -> str:
     if not times:
-        return Check("run.missed", occasion.id, "ok", f"nothing was missed; {before}", 0.0, detail=detail)
-    summary = f"did not take place {_local(times[0], timezone)}"
-    if len(times) > 1:
-        many = f"{len(times)} times" + (" or more" if len(times) == COUNTED else "")
-        summary = f"did not take place {many} since {_local(times[0], timezone)}"
-    return Check("run.missed", occasion.id, "warning", f"{summary}; {before}", float(len(times)), detail=detail)
+        return "nothing was missed"
+    first = _local(times[0], timezone)
+    if len(times) == 1:
+        return f"did not take place {first}"
+    return f"did not take place {len(times)} times{' or more' if len(times) >= COUNTED else ''} since {first}"
+
+
+def _before(began: dt.datetime | None, timezone: str) -> str:
+    return f"the last run began {_local(began, timezone)}" if began else "it never has before"
 
 
 def _local(moment: dt.datetime, timezone: str) -> str:

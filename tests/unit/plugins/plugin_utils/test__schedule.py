@@ -135,7 +135,7 @@ def test_what_never_took_place_is_expected_since_it_was_first_looked_at() -> Non
 
 
 def test_very_many_are_counted_up_to_a_hundred() -> None:
-    found = told(None, at(1) + 300 * DAY, {}, morning=at(1), weekly=at(1) + 299 * DAY)["morning"]
+    found = told("morning", at(1) + 300 * DAY, {}, morning=at(1), weekly=at(1) + 299 * DAY)["morning"]
     assert found.value == 100
     assert found.summary.startswith("did not take place 100 times or more since ")
     assert len(found.detail["due"]) == 20
