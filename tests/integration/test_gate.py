@@ -232,6 +232,21 @@ def test_a_limited_run_is_judged_too_and_misses_nothing(site: Site) -> None:
     assert not [record for record in result.records if record["change"] == "missing"]
 
 
+def test_a_run_of_some_tags_is_judged_too_and_misses_nothing(site: Site) -> None:
+    tasks = [{**FULL, "tags": "mounts"}, {**GONE, "tags": "others"}]
+    site.run(tasks)
+    result = site.run(tasks, "--tags", "mounts")
+    assert (result.rc, result.facts["limited"], result.facts["verdict"]) == (2, True, "critical")
+    assert not [record for record in result.records if record["change"] == "missing"]
+
+
+def test_a_run_of_some_tags_is_refused_too_before_anything_runs(site: Site) -> None:
+    site.variables = {"sre_runbook": {"system": "shop"}}
+    result = site.run([{**MOUNTS, "tags": "mounts"}], "--tags", "mounts")
+    assert result.rc == 2
+    assert not result.of("mount.space")
+
+
 def test_what_is_not_checked_any_more_is_missing(site: Site) -> None:
     site.run([MOUNTS, {"name": "More", "sre.runbooks.mount_check": {"targets": [{"path": "/etc"}]}}])
     missing = [record for record in site.run([MOUNTS]).records if record["change"] == "missing"]
