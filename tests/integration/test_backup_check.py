@@ -297,7 +297,7 @@ def test_the_copy_in_a_bucket_is_compared(s3: S3, tmp_path: Path, mysql_dump: by
     assert "-" in client.head_object(Bucket=bucket, Key=path.name)["ETag"], "uploaded in parts, it is no checksum"
     assert looked(path, **options)["backup.offsite"].status == "ok"
 
-    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    damaged(tmp_path)
     check = looked(path, **options)["backup.offsite"]
     assert check.summary.endswith("has the same size and another checksum")
 

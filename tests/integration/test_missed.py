@@ -18,7 +18,6 @@ from ansible_collections.sre.runbooks.plugins.plugin_utils._schedule import due
 from ansible_collections.sre.runbooks.tests.integration.playbook import Site
 
 MOUNTS = {"name": "Mounts", "sre.runbooks.mount_check": {"targets": [{"path": "/"}]}}
-NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)
 
 
@@ -35,9 +34,13 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path, {"sre_runbook": book})
 
 
+def before(ago: dt.timedelta) -> str:
+    return (dt.datetime.now(dt.UTC) - ago).isoformat()
+
+
 def began(site: Site, occasion: str, ago: dt.timedelta, **more: Any) -> None:
     """Remember a run of so long ago."""
-    started = (NOW - ago).isoformat()
+    started = before(ago)
     about = {"id": f"{occasion}-{started}", "system": "shop", "occasion": occasion, "playbook": occasion}
     site.state.mkdir(exist_ok=True)
     with History(str(site.state / "history.sqlite")) as history:
@@ -87,7 +90,7 @@ def test_what_has_never_taken_place_is_expected_since_the_first_look(site: Site)
     state = {"id": "first", "system": "shop", "occasion": "daily", "playbook": "daily", "state": "closed"}
     site.state.mkdir()
     with History(str(site.state / "history.sqlite")) as history:
-        history.save({**state, "limited": False, "started": (NOW - 5 * HOUR).isoformat()}, [record])
+        history.save({**state, "limited": False, "started": before(5 * HOUR)}, [record])
     hourly = next(each for each in site.run([MOUNTS]).of("run.missed") if each["target"] == "hourly")
     assert hourly["status"] == "warning"
     assert hourly["summary"].endswith("; it never has before")
@@ -128,4 +131,4 @@ def test_systemd_says_when_an_occasion_is_due(expression: str, after: str, expec
 def test_a_machine_without_systemd_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(Unmeasurable, match="systemd-analyze is not installed"):
-        due("*-*-* 05:00", NOW, 2)
+        due("*-*-* 05:00", dt.datetime.now(dt.UTC), 2)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import io
-import os
+import random
 import subprocess
 import sys
 import tracemalloc
@@ -22,7 +22,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _unzip as unzi
 from ansible_collections.sre.runbooks.plugins.module_utils._check import Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._pipe import Broken
 
-CONTENT = {"a.txt": b"text\n" * 5000, "folder/ünï.bin": os.urandom(20_000), "folder/empty": b""}
+CONTENT = {"a.txt": b"text\n" * 5000, "folder/ünï.bin": random.Random(7).randbytes(20_000), "folder/empty": b""}
 
 
 class Unseekable(io.RawIOBase):
