@@ -14,6 +14,7 @@ import datetime as dt
 import json
 import shlex
 import subprocess
+import sys
 import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,8 +67,10 @@ def _controller(host: Any, unpack: Callable[..., None], tmp_path_factory: pytest
     Neither an index of packages nor pip is within its reach, so what is installed here for its Python is brought there.
     """
     version = host.check_output("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'")
-    venv = ROOT / f".venv-{version}"
-    subprocess.run(["tools/setup.sh", str(venv), "requirements.txt", version], cwd=ROOT, check=True, timeout=600)
+    venv = Path(sys.prefix)
+    if version != f"{sys.version_info.major}.{sys.version_info.minor}":
+        venv = ROOT / f".venv-{version}"
+        subprocess.run(["tools/setup.sh", str(venv), "requirements.txt", version], cwd=ROOT, check=True, timeout=600)
     host.check_output("python3 -m venv --without-pip /opt/sre")
     packages = f"lib/python{version}/site-packages"
     unpack(f"/opt/sre/{packages}", "-C", str(venv / packages), "--exclude=./ansible_collections", ".")
