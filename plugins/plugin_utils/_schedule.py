@@ -17,7 +17,7 @@ import re
 import typing as t
 import zoneinfo
 
-from ansible_collections.sre.runbooks.plugins.module_utils._check import Check, Unmeasurable
+from ansible_collections.sre.runbooks.plugins.module_utils._check import Check, Limits, Unmeasurable
 from ansible_collections.sre.runbooks.plugins.module_utils._probe._command import command
 from ansible_collections.sre.runbooks.plugins.plugin_utils._record import iso
 from ansible_collections.sre.runbooks.plugins.plugin_utils._runbook import Occasion, Runbook
@@ -97,7 +97,7 @@ def missed(
             times = times[:-1]  # the last one is what is taking place
         detail = {"schedule": expression, "since": iso(since), "due": [iso(moment) for moment in times[:SHOWN]]}
         summary = f"{_words(times, runbook.timezone)}; {_before(began, runbook.timezone)}"
-        yield Check("run.missed", occasion.id, "warning" if times else "ok", summary, float(len(times)), detail=detail)
+        yield Check.judge("run.missed", occasion.id, float(len(times)), Limits(warning="0"), summary, **detail)
 
 
 def untold(runbook: Runbook, blocked_by: str) -> t.Iterator[Check]:
@@ -108,8 +108,14 @@ def untold(runbook: Runbook, blocked_by: str) -> t.Iterator[Check]:
 
 
 def _due_between(expression: str, after: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
-    """The moments between two others, not many more than :data:`COUNTED`. As a rule there are none, or there is one."""
-    times = [moment for moment in due(expression, after, 2) if moment <= until]
+    """The moments between two others, not many more than :data:`COUNTED`. As a rule there are none, or there is one.
+
+    Raises :class:`Unmeasurable`, also when the expression names no time at all after the first.
+    """
+    following = due(expression, after, 2)
+    if not following:
+        raise Unmeasurable(f"{expression} names no time any more")
+    times = [moment for moment in following if moment <= until]
     if len(times) < 2:
         return times
     return [moment for moment in due(expression, after, COUNTED + 1) if moment <= until]

@@ -104,11 +104,14 @@ def test_a_history_that_is_away_makes_the_step_unknown(site: Site) -> None:
     assert result.facts["verdict"] == "unknown"
 
 
-def test_a_schedule_that_systemd_does_not_know_is_unknown(site: Site) -> None:
-    site.variables["sre_runbook"]["occasions"]["hourly"]["schedule"] = "every now and then"
+@pytest.mark.parametrize(
+    ("schedule", "reason"), [("every now and then", "Failed to parse"), ("*-02-30 05:00", "names no time any more")]
+)
+def test_a_schedule_that_tells_no_time_is_unknown(site: Site, schedule: str, reason: str) -> None:
+    site.variables["sre_runbook"]["occasions"]["hourly"]["schedule"] = schedule
     found = {each["target"]: each for each in site.run([MOUNTS]).of("run.missed")}
     assert {target: each["status"] for target, each in found.items()} == {"hourly": "unknown", "daily": "ok"}
-    assert "Failed to parse" in found["hourly"]["summary"]
+    assert reason in found["hourly"]["summary"]
 
 
 @pytest.mark.parametrize(

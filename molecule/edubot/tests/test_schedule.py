@@ -97,6 +97,7 @@ def _timers(host: Any, start: Any, _controller: None, tmp_path_factory: pytest.T
     runbook = copy.deepcopy(RUNBOOK)
     runbook["occasions"]["midday_check"]["schedule"] = "*-*-* *:*:0/10"
     about = {"sre_scheduler": "molecule", "sre_runbook": runbook, "schedule_runner": "/opt/sre/bin/ansible-runner"}
+    host.check_output(f"rm -f {STATE}/latest")  # what is there later is of a timer
     variables = tmp_path_factory.mktemp("schedule") / "variables.yml"
     variables.write_text(yaml.safe_dump({**about, "schedule_inventory": "/etc/sre-runbooks/edubot"}))
     with start("schedule", "-e", f"@{variables}") as running:
@@ -140,6 +141,7 @@ def test_the_timers_are_armed_for_the_hours_of_the_runbook(host: Any) -> None:
 
 def test_a_timer_fires_and_the_run_is_reported(host: Any) -> None:
     host.check_output(until(f"[ -e {STATE}/latest/report.json ]"))
+    assert host.check_output(f"systemctl show --property=LastTriggerUSec --value {MIDDAY}.timer")
     host.check_output(f"systemctl stop {MIDDAY}.timer")
     host.check_output(until(f"systemctl show --property=ActiveState {MIDDAY}.service | grep -qE 'inactive|failed'"))
     log = host.check_output(f"journalctl --output=cat --unit={MIDDAY}.service")

@@ -153,6 +153,21 @@ def test_a_schedule_that_nobody_can_read_is_unknown_and_the_others_are_judged(mo
     assert found["weekly"].summary == "nobody knows when it was due: systemd-analyze: Failed to parse"
 
 
+@pytest.mark.parametrize("last", [{}, {"weekly": at(9)}])
+def test_a_schedule_that_names_no_more_times_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, last: dict[str, dt.datetime]
+) -> None:
+    """Such as the 30th of February: nothing can be missed, and nothing takes place."""
+    monkeypatch.setattr(
+        _schedule, "due", lambda expression, *rest: [] if "Mon" in expression else clock(expression, *rest)
+    )
+    found = told("morning", at(10, 4.01), {}, morning=at(9, 4.01), **last)
+    assert {target: check.status for target, check in found.items()} == {"morning": "ok", "weekly": "unknown"}
+    assert found["weekly"].summary.startswith(
+        "nobody knows when it was due: Mon *-*-* 05:00 Europe/Berlin names no time any more"
+    )
+
+
 def test_what_is_wrong_with_all_of_them_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def due(*_: Any) -> list[dt.datetime]:
         raise Unmeasurable("systemd-analyze is not installed")
