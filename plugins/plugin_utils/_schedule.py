@@ -96,7 +96,7 @@ def missed(
         if occasion.id == current:
             times = times[:-1]  # the last one is what is taking place
         detail = {"schedule": expression, "since": iso(since), "due": [iso(moment) for moment in times[:SHOWN]]}
-        summary = f"{_words(times, runbook.timezone)}; {_before(began, runbook.timezone)}"
+        summary = f"{_words(occasion.id, times, runbook.timezone)}; {_before(began, runbook.timezone)}"
         yield Check.judge("run.missed", occasion.id, float(len(times)), Limits(warning="0"), summary, **detail)
 
 
@@ -121,13 +121,14 @@ def _due_between(expression: str, after: dt.datetime, until: dt.datetime) -> lis
     return [moment for moment in due(expression, after, COUNTED + 1) if moment <= until]
 
 
-def _words(times: t.Sequence[dt.datetime], timezone: str) -> str:
+def _words(name: str, times: t.Sequence[dt.datetime], timezone: str) -> str:
+    """What happened, with the name: who is needed is told the sentence alone."""
     if not times:
-        return "nothing was missed"
+        return f"{name} was not missed"
     first = _local(times[0], timezone)
     if len(times) == 1:
-        return f"did not take place {first}"
-    return f"did not take place {len(times)} times{' or more' if len(times) >= COUNTED else ''} since {first}"
+        return f"{name} did not take place {first}"
+    return f"{name} did not take place {len(times)} times{' or more' if len(times) >= COUNTED else ''} since {first}"
 
 
 def _before(began: dt.datetime | None, timezone: str) -> str:

@@ -71,21 +71,21 @@ def test_only_what_has_a_schedule_can_be_missed() -> None:
 def test_an_occasion_that_took_place_at_its_time_is_ok() -> None:
     found = told("morning", at(10, 4.01), {}, morning=at(9, 4.01), weekly=at(9, 4.3))
     assert {check.status for check in found.values()} == {"ok"}
-    assert found["weekly"].summary == "nothing was missed; the last run began Mon 2026-11-09 05:18 CET"
+    assert found["weekly"].summary == "weekly was not missed; the last run began Mon 2026-11-09 05:18 CET"
 
 
 def test_a_timer_that_is_dead_is_seen_by_the_other_occasions() -> None:
     found = told("weekly", at(16, 6), {}, morning=at(12, 4.01), weekly=at(9))
     assert {target: check.status for target, check in found.items()} == {"morning": "warning", "weekly": "ok"}
     assert found["morning"].summary == (
-        "did not take place 4 times since Fri 2026-11-13 05:00 CET; the last run began Thu 2026-11-12 05:00 CET"
+        "morning did not take place 4 times since Fri 2026-11-13 05:00 CET; the last run began Thu 2026-11-12 05:00 CET"
     )
     assert found["morning"].detail["due"][0] == "2026-11-13T04:00:00+00:00"
 
 
 def test_an_occasion_tells_of_itself_what_was_missed_before_it() -> None:
     found = told("morning", at(12, 4.01), {}, morning=at(10, 4.01), weekly=at(9))
-    assert found["morning"].summary.startswith("did not take place Wed 2026-11-11 05:00 CET; ")
+    assert found["morning"].summary.startswith("morning did not take place Wed 2026-11-11 05:00 CET; ")
     assert found["morning"].value == 1
 
 
@@ -131,13 +131,13 @@ def test_what_never_took_place_is_expected_since_it_was_first_looked_at() -> Non
     assert counts("morning", at(15, 4.01), {"weekly": at(10)}, morning=at(14, 4.01)) == {"morning": 0, "weekly": 0}
     found = told("morning", at(17, 4.01), {"weekly": at(10)}, morning=at(16, 4.01))["weekly"]
     assert (found.status, found.value) == ("warning", 1)
-    assert found.summary == "did not take place Mon 2026-11-16 05:00 CET; it never has before"
+    assert found.summary == "weekly did not take place Mon 2026-11-16 05:00 CET; it never has before"
 
 
 def test_very_many_are_counted_up_to_a_hundred() -> None:
     found = told("morning", at(1) + 300 * DAY, {}, morning=at(1), weekly=at(1) + 299 * DAY)["morning"]
     assert found.value == 100
-    assert found.summary.startswith("did not take place 100 times or more since ")
+    assert found.summary.startswith("morning did not take place 100 times or more since ")
     assert len(found.detail["due"]) == 20
 
 
